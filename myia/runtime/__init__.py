@@ -1,0 +1,1 @@
+"""The runtime facade: what emitted code calls as `rt.*`."""
