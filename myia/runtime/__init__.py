@@ -1,1 +1,6 @@
-"""The runtime facade: what emitted code calls as `rt.*`."""
+"""The runtime facade: what emitted code and derivative rules call as `rt.*`.
+
+It calls NumPy; the native runtime will take its place underneath, under the same names.
+"""
+
+from myia.runtime.adjoints import *  # noqa: F403

@@ -1,0 +1,164 @@
+"""The algebra of adjoints: zeros, sums, seeds, for scalars, arrays and nested containers.
+
+The adjoint of a float is a float, of an array an array of its shape, of a list, tuple or dict a
+container of its elements' adjoints (a list for a tuple: adjoints are added to in place). A value
+without a derivative (an integer, a string, None, a function) has the adjoint 0.0.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from myia.errors import NonScalarOutput, NotDifferentiable
+
+__all__ = ["accumulate", "add_at", "like", "ones_like", "unbroadcast", "zeros_like"]
+
+
+def zeros_like(x: Any) -> Any:
+    """A fresh zero adjoint for `x`, that nothing else refers to."""
+    if isinstance(x, np.ndarray):
+        if x.dtype.kind in "fc":
+            return np.zeros(x.shape, x.dtype)
+        return np.zeros(x.shape)
+    if isinstance(x, (list, tuple)):
+        return [zeros_like(item) for item in x]
+    if isinstance(x, dict):
+        return {key: zeros_like(item) for key, item in x.items()}
+    return 0.0
+
+
+def ones_like(result: Any) -> Any:
+    """The seed of the reverse sweep: 1 for a real scalar. Raises NonScalarOutput for anything else."""
+    if isinstance(result, float):
+        return 1.0
+    if isinstance(result, np.ndarray) and result.ndim == 0:
+        result = result[()]
+    if isinstance(result, (np.floating, np.integer, np.bool_, int)):
+        return np.ones((), result.dtype)[()] if isinstance(result, np.floating) else 1.0
+    if isinstance(result, (complex, np.complexfloating)):
+        raise NonScalarOutput(
+            "the result is complex",
+            reason="the gradient of a complex result needs a convention",
+            remedy="return a real number, such as abs(z) ** 2 written with real and imaginary parts",
+        )
+    raise non_scalar(_described(result))
+
+
+def non_scalar(what: str) -> NonScalarOutput:
+    """The refusal of a gradient of `what`."""
+    return NonScalarOutput(
+        f"the result is {what}, not a real number",
+        reason="a gradient is the derivative of one number",
+        remedy="return a scalar, such as y.sum(), or use vjp or jacobian",
+    )
+
+
+def unbroadcast(g: Any, x: Any) -> Any:
+    """Sum the cotangent `g` of a broadcast `x` back to the shape of `x`."""
+    if isinstance(x, np.ndarray):
+        shape = x.shape
+        if isinstance(g, np.ndarray):
+            if g.shape == shape:
+                return g
+        else:
+            return g if not shape else np.full(shape, g)
+        extra = g.ndim - len(shape)
+        axes = tuple(range(extra)) + tuple(
+            k + extra for k, size in enumerate(shape) if size == 1 and g.shape[k + extra] != 1
+        )
+        if axes:
+            g = g.sum(axis=axes, keepdims=True)
+            return g.reshape(shape)
+        return np.broadcast_to(g, shape)
+    if isinstance(g, np.ndarray):
+        return g.sum()
+    return g
+
+
+def accumulate(a: Any, b: Any) -> Any:
+    """The sum of two adjoints of one value, a new object; neither is changed."""
+    if isinstance(a, (list, tuple)):
+        if not isinstance(b, (list, tuple)):
+            return a
+        return [accumulate(p, q) for p, q in zip(a, b, strict=True)]
+    if isinstance(b, (list, tuple)):
+        return b
+    if isinstance(a, dict):
+        if not isinstance(b, dict):
+            return a
+        return {key: accumulate(a[key], b[key]) if key in b else a[key] for key in a}
+    if isinstance(b, dict):
+        return b
+    return a + b
+
+
+def add_at(d_x: Any, index: Any, g: Any) -> Any:
+    """Add `g` to the elements of the adjoint `d_x` that `index` selects, in place; returns `d_x`.
+
+    Repeated indices add up. `d_x` must be owned: made by `zeros_like` for this purpose.
+    """
+    if isinstance(d_x, np.ndarray):
+        if _is_basic(index):
+            d_x[index] += g
+        else:
+            np.add.at(d_x, index, g)
+    elif isinstance(d_x, list) and isinstance(index, slice):
+        for k, part in zip(range(*index.indices(len(d_x))), g, strict=True):
+            d_x[k] = accumulate(d_x[k], part)
+    else:
+        d_x[index] = accumulate(d_x[index], g)
+    return d_x
+
+
+def _is_basic(index: Any) -> bool:
+    """Whether an index selects each element at most once: integers, slices, None, Ellipsis."""
+    if isinstance(index, tuple):
+        return all(map(_is_basic, index))
+    if isinstance(index, np.ndarray):
+        return index.dtype.kind == "b"  # a mask selects each element at most once
+    return not isinstance(index, list)
+
+
+def like(d_x: Any, x: Any) -> Any:
+    """The gradient handed to the user: of the structure, shape and dtype of `x`, in memory of its own."""
+    if isinstance(x, np.ndarray):
+        if x.dtype.kind not in "f":
+            return np.zeros(x.shape)
+        _refuse_complex_cotangent(d_x)
+        gradient = np.empty(x.shape, x.dtype)
+        gradient[...] = d_x
+        return gradient
+    if isinstance(x, (list, tuple)):
+        items = [like(part, item) for part, item in zip(_parts(d_x, len(x)), x, strict=True)]
+        if isinstance(x, list):
+            return items
+        return type(x)(*items) if hasattr(x, "_fields") else tuple(items)
+    if isinstance(x, dict):
+        return {key: like(d_x[key] if isinstance(d_x, dict) else 0.0, item) for key, item in x.items()}
+    if isinstance(x, (float, np.floating)):
+        _refuse_complex_cotangent(d_x)
+        return type(x)(d_x) if isinstance(x, np.floating) else float(d_x)
+    return 0.0
+
+
+def _parts(d_x: Any, count: int) -> Any:
+    return d_x if isinstance(d_x, (list, tuple)) else [0.0] * count
+
+
+def _refuse_complex_cotangent(d_x: Any) -> None:
+    if np.iscomplexobj(d_x):
+        raise NotDifferentiable(
+            "the gradient of a real argument came out complex",
+            reason="the result depends on the argument through complex values, which have no rules yet",
+            remedy="compute with the real and the imaginary part as two real arrays",
+        )
+
+
+def _described(result: Any) -> str:
+    if isinstance(result, np.ndarray):
+        return f"an array of shape {result.shape}"
+    if result is None:
+        return "None"
+    return f"a {type(result).__name__}"
