@@ -1,0 +1,1 @@
+"""`make demo`: two networks in plain NumPy, trained with the gradients that Myia writes for them."""
