@@ -91,6 +91,8 @@ class Rule:
         return bound
 
 
+d: Any = None  # the name of adjoints inside templates; never evaluated
+
 RULES: dict[object, Rule] = {}
 """The rule of each function, operator or method."""
 

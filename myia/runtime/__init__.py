@@ -4,3 +4,5 @@ It calls NumPy; the native runtime will take its place underneath, under the sam
 """
 
 from myia.runtime.adjoints import *  # noqa: F403
+from myia.runtime.containers import *  # noqa: F403
+from myia.runtime.elementwise import *  # noqa: F403
