@@ -1,0 +1,14 @@
+"""The table of programs: one row per construct of the language, then combinations of them.
+
+Every row is checked the same way, by `tests/test_programs.py`. Programs are plain functions without
+type hints, as a scientist writes them; their arguments stay away from kinks.
+"""
+
+from __future__ import annotations
+
+from tests.programs import algorithms, arithmetic, arrays, branches, calls, containers, effects, loops, whiles
+from tests.programs.table import Program
+
+FAMILIES = (arithmetic, branches, loops, whiles, calls, containers, arrays, algorithms, effects)
+
+PROGRAMS: list[Program] = [row for family in FAMILIES for row in family.PROGRAMS]
