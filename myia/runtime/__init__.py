@@ -6,3 +6,7 @@ It calls NumPy; the native runtime will take its place underneath, under the sam
 from myia.runtime.adjoints import *  # noqa: F403
 from myia.runtime.containers import *  # noqa: F403
 from myia.runtime.elementwise import *  # noqa: F403
+from myia.runtime.products import *  # noqa: F403
+from myia.runtime.shape import *  # noqa: F403
+from myia.runtime.construct import *  # noqa: F403
+from myia.runtime.index import *  # noqa: F403
