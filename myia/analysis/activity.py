@@ -1,0 +1,78 @@
+"""Activity: which variables lie on a path from a selected argument to the result.
+
+A variable is varied if it depends on a selected argument through an operation with a derivative, and
+useful if the result depends on it so. Active is both, for a type that can have a derivative. The
+variables are webs, so one answer a name is precise; the statements are visited until nothing changes.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from myia.adjoint.template import Contribution
+from myia.parse.infer import Operation, Typed
+from myia.parse.program import names_read, names_written, statements_of
+from myia.parse.types import may_vary
+
+
+@dataclass(frozen=True)
+class Activity:
+    varied: frozenset[str]
+    useful: frozenset[str]
+    active: frozenset[str]
+
+
+def activity(typed: Typed, selected: frozenset[str]) -> Activity:
+    """What is active when the arguments named in `selected` are differentiated."""
+    statements = [s for s in statements_of(typed.program.body) if isinstance(s, (ast.Assign, ast.FunctionDef))]
+    edges = [(names_written(s), differentiable_names(typed, s)) for s in statements]
+
+    def can_vary(name: str) -> bool:
+        return may_vary(typed.types.get(name, typed.result))
+
+    varied = {name for name in selected if can_vary(name)}
+    useful = {typed.program.result}
+    for found, forward in ((varied, True), (useful, False)):
+        changed = True
+        while changed:
+            changed = False
+            for written, read in edges if forward else reversed(edges):
+                sources, targets = (read, written) if forward else (written, read)
+                if any(name in found for name in sources):
+                    new = {name for name in targets if name not in found and (not forward or can_vary(name))}
+                    changed |= bool(new)
+                    found |= new
+    return Activity(frozenset(varied), frozenset(useful), frozenset(varied & useful))
+
+
+def differentiable_names(typed: Typed, statement: ast.stmt) -> set[str]:
+    """The variables through which a derivative flows into what the statement binds."""
+    if isinstance(statement, ast.FunctionDef):
+        return set(typed.program.nested[statement.name].captures)
+    assert isinstance(statement, ast.Assign)
+    operation = typed.operations.get(statement)
+    if operation is None or operation.kind == "inactive":
+        return set()
+    return {name for expression in differentiable_operands(operation, statement.value) for name in names_read(expression)}
+
+
+def differentiable_operands(operation: Operation, value: ast.expr) -> Iterator[ast.expr]:
+    match operation.kind:
+        case "alias" | "tuple" | "list" | "opaque" | "dynamic":
+            yield value
+        case "dict":
+            assert isinstance(value, ast.Dict)
+            yield from value.values
+        case "user":
+            yield from operation.operands.values()
+        case "rule":
+            # A float that is varied but has no contribution is looked at, and refused, by the reverse mode.
+            yield from operation.operands.values()
+
+
+def contributing(operation: Operation) -> set[str]:
+    """The parameters of a rule that its template contributes to."""
+    assert operation.rule is not None
+    return {step.parameter for step in operation.rule.body if isinstance(step, Contribution)}

@@ -1,0 +1,694 @@
+"""Abstract interpretation: the type of every variable, the meaning of every operation.
+
+Variables are webs (`analysis/webs.py`), so one type a name is precise enough; the types are joined
+over all assignments until nothing changes. Loops need two or three rounds.
+
+The result type of a library function is found by example: it is run on arrays of ones of shape
+(1, ..., 1) with the operands' dtypes and ranks. NumPy itself is then the oracle for its own promotion
+rules. Only functions with a rule or in the table of inactive functions are run, never the user's.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import FunctionType, MethodType
+from typing import Any
+
+import numpy as np
+
+from myia.adjoint.template import INACTIVE, RULES, SCALAR_RULES, Rule
+from myia.analysis.webs import split_webs
+from myia.errors import MyiaError
+from myia.parse.normalize import normalize
+from myia.parse.program import (
+    KEYWORD_ONLY,
+    NO_DEFAULT,
+    POSITIONAL,
+    POSITIONAL_ONLY,
+    VAR_KEYWORD,
+    VAR_POSITIONAL,
+    Parameter,
+    Program,
+    statements_of,
+)
+from myia.parse.scope import static_attribute
+from myia.parse.types import (
+    ANY,
+    BOOL,
+    BOTTOM,
+    INT,
+    REAL,
+    STR,
+    UNKNOWN,
+    Array,
+    Bottom,
+    Dict,
+    Instance,
+    Known,
+    List,
+    Nested,
+    NumpyScalar,
+    Scalar,
+    Tuple,
+    Type,
+    constant_type,
+    forget_value,
+    is_number,
+    is_scalar,
+    join,
+    type_of,
+)
+
+OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod, ast.Pow: operator.pow,
+    ast.MatMult: operator.matmul, ast.BitAnd: operator.and_, ast.BitOr: operator.or_,
+    ast.BitXor: operator.xor, ast.LShift: operator.lshift, ast.RShift: operator.rshift,
+    ast.USub: operator.neg, ast.UAdd: operator.pos, ast.Not: operator.not_, ast.Invert: operator.invert,
+    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le,
+    ast.Gt: operator.gt, ast.GtE: operator.ge, ast.Is: operator.is_, ast.IsNot: operator.is_not,
+}  # fmt: skip
+
+_FAILURES = (
+    TypeError, ValueError, IndexError, KeyError, AttributeError, ArithmeticError, NotImplementedError, MyiaError,
+)  # fmt: skip
+"""What running an operation on a sample may raise; the result's type is then unknown."""
+
+_ROUNDS = 12
+
+CLOSURE = "()"
+"""The operand under which a function that was passed in brings its captured variables."""
+
+
+@dataclass(frozen=True, eq=False)
+class Operation:
+    """What the right-hand side of an assignment does.
+
+    `kind`: "alias", "rule", "tuple", "list", "dict", "user" (a call of a program), "dynamic" (a call
+    whose function only the run knows), "inactive" (a result without derivative), "opaque" (nothing is
+    known of its derivative; `why` says so). `operands` binds parameters to expressions.
+    """
+
+    kind: str
+    type: Type
+    function: Any = None
+    rule: Rule | None = None
+    operands: dict[str, ast.expr] = field(default_factory=dict)
+    program: Program | None = None
+    why: str = ""
+
+
+@dataclass(eq=False)
+class Typed:
+    """A program with the types of its variables and the meaning of its operations."""
+
+    program: Program
+    arguments: tuple[Type, ...]
+    types: dict[str, Type]
+    result: Type
+    operations: dict[ast.stmt, Operation] = field(default_factory=dict)
+
+    def type_of(self, atom: ast.expr) -> Type:
+        if isinstance(atom, ast.Name):
+            return self.types.get(atom.id, ANY)
+        if isinstance(atom, ast.Constant):
+            return constant_type(atom.value)
+        return ANY
+
+
+@dataclass
+class Inference:
+    """Types programs for one compilation; each program once for each tuple of argument types."""
+
+    programs: dict[Any, Program] = field(default_factory=dict)
+    typed: dict[tuple[Program, tuple[Type, ...]], Typed] = field(default_factory=dict)
+    _running: dict[tuple[Program, tuple[Type, ...]], bool] = field(default_factory=dict)
+
+    def program_of(self, function: FunctionType) -> Program:
+        if function not in self.programs:
+            self.programs[function] = split_webs(normalize(function))
+        return self.programs[function]
+
+    def nested_program(self, program: Program) -> Program:
+        if program not in self.programs:
+            self.programs[program] = split_webs(program)
+        return self.programs[program]
+
+    def infer(self, program: Program, arguments: tuple[Type, ...]) -> Typed:
+        arguments = tuple(map(forget_value, arguments))
+        key = (program, arguments)
+        found = self.typed.get(key)
+        if found is not None:
+            if key in self._running:
+                self._running[key] = True  # a recursive call reads an estimate
+            return found
+        if sum(1 for running, _ in self._running if running is program) > 8:
+            # Types grow at each level of a recursion: forget them.
+            arguments = tuple(a if isinstance(a, (Known, Nested)) else ANY for a in arguments)
+            key = (program, arguments)
+            if key in self.typed:
+                if key in self._running:
+                    self._running[key] = True
+                return self.typed[key]
+        typed = self.typed[key] = Typed(program, arguments, {}, BOTTOM)
+        self._running[key] = False
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for attempt in range(_ROUNDS):
+                before = typed.result
+                _Pass(self, typed).run()
+                if attempt >= _ROUNDS - 2:
+                    typed.result = ANY
+                if typed.result == before or not self._running[key]:
+                    break
+        del self._running[key]
+        return typed
+
+
+@dataclass
+class _Pass:
+    """One fixed point over the body of a program."""
+
+    inference: Inference
+    typed: Typed
+
+    def run(self) -> None:
+        program, types = self.typed.program, self.typed.types
+        types.update(zip(program.arguments, self.typed.arguments, strict=True))
+        for name, origin in program.inputs.items():
+            types[name] = forget_value(type_of(origin.load()))
+        for name, value in program.constants.items():
+            types[name] = Known(value)
+        statements = list(statements_of(program.body))
+        for attempt in range(_ROUNDS):
+            changed = False
+            for statement in statements:
+                changed |= self.statement(statement, widen=attempt > 5)
+            if not changed:
+                break
+        self.typed.result = types.get(program.result, BOTTOM)
+
+    def statement(self, statement: ast.stmt, widen: bool) -> bool:
+        match statement:
+            case ast.Assign([ast.Name(name)], value):
+                operation = self.operation(value)
+                self.typed.operations[statement] = operation
+                return self.bind(name, operation.type, widen)
+            case ast.For(ast.Name(name)):
+                return self.bind(name, INT, widen)
+            case ast.FunctionDef(name):
+                program = self.inference.nested_program(self.typed.program.nested[name])
+                captures = tuple(self.typed.types.get(captured, BOTTOM) for captured in program.captures)
+                return self.bind(name, Nested(program, captures), widen)
+            case ast.Expr(value):
+                self.typed.operations[statement] = self.operation(value)
+        return False
+
+    def bind(self, name: str, new: Type, widen: bool) -> bool:
+        old = self.typed.types.get(name, BOTTOM)
+        joined = join(old, new)
+        if isinstance(old, Nested) and isinstance(new, Nested) and old.program is new.program:
+            joined = Nested(old.program, tuple(map(join, old.captures, new.captures)))
+        if joined == old:
+            return False
+        self.typed.types[name] = ANY if widen else joined
+        return self.typed.types[name] != old
+
+    # -- operations -------------------------------------------------------------------------------
+
+    def type(self, atom: ast.expr) -> Type:
+        return self.typed.type_of(atom)
+
+    def operation(self, node: ast.expr) -> Operation:
+        match node:
+            case ast.Name() | ast.Constant():
+                return Operation("alias", self.type(node), operands={"x": node})
+            case ast.BinOp(left, op, right):
+                return self.apply(OPERATORS[type(op)], [left, right], {})
+            case ast.UnaryOp(op, operand):
+                return self.apply(OPERATORS[type(op)], [operand], {})
+            case ast.Compare(left, [op], [right]):
+                if isinstance(op, (ast.In, ast.NotIn, ast.Is, ast.IsNot)):
+                    return Operation("inactive", BOOL)
+                return Operation("inactive", self.by_example(OPERATORS[type(op)], [left, right], {}))
+            case ast.Tuple(elements):
+                return Operation("tuple", Tuple(tuple(self.type(e) for e in elements)))
+            case ast.List(elements):
+                item: Type = BOTTOM
+                for element in elements:
+                    item = join(item, forget_value(self.type(element)))
+                return Operation("list", List(item))
+            case ast.Dict(keys, values):
+                return Operation("dict", self.dictionary(keys, values))
+            case ast.Set():
+                return Operation("inactive", ANY)
+            case ast.JoinedStr():
+                return Operation("inactive", STR)
+            case ast.Subscript(value, index):
+                return self.apply(operator.getitem, [value, index], {})
+            case ast.Attribute(value, name):
+                return self.attribute(node, value, name)
+            case ast.Call():
+                return self.call(node)
+        raise AssertionError(f"not in normal form: {ast.dump(node)}")
+
+    def dictionary(self, keys: list[ast.expr | None], values: list[ast.expr]) -> Type:
+        types = tuple(forget_value(self.type(value)) for value in values)
+        names = [key.value if isinstance(key, ast.Constant) else UNKNOWN for key in keys]
+        if UNKNOWN in names or len(set(names)) < len(names):
+            joined: Type = BOTTOM
+            for t in types:
+                joined = join(joined, t)
+            return Dict(None, (joined,))
+        return Dict(tuple(names), types)
+
+    def attribute(self, node: ast.Attribute, value: ast.expr, name: str) -> Operation:
+        path = ast.unparse(node)
+        if path in self.typed.program.constants:
+            return Operation("inactive", type_of(self.typed.program.constants[path]))
+        owner = self.type(value)
+        if isinstance(owner, Instance):
+            found = static_attribute(owner.cls, name)
+            if isinstance(found, property):
+                return Operation("dynamic", ANY, ("attribute", name), operands={"owner": value})
+            return Operation("inactive", ANY)
+        key = ("attribute", name)
+        if key in RULES:
+            return self.by_rule(key, RULES[key], [value], {}, operator.attrgetter(name))
+        if key in INACTIVE:
+            if name == "shape" and isinstance(owner, Array) and owner.rank is not None:
+                return Operation("inactive", Tuple((INT,) * owner.rank))
+            return Operation("inactive", self.inactive_result(INACTIVE[key], operator.attrgetter(name), [value], {}))
+        return Operation("opaque", ANY, key, operands={"x": value}, why=f"the attribute .{name} has no derivative rule")
+
+    def call(self, node: ast.Call) -> Operation:
+        arguments = list(node.args)
+        keywords = {k.arg: k.value for k in node.keywords}
+        starred = any(isinstance(a, ast.Starred) for a in arguments) or None in keywords
+        match node.func:
+            case ast.Attribute(value, name) if ast.unparse(node.func) not in self.typed.program.constants:
+                return self.method(node, value, name, starred)
+        function = self.callee(node.func)
+        if isinstance(function, Nested):
+            if starred:
+                return Operation("opaque", ANY, why="a nested function is called with starred arguments")
+            direct = isinstance(node.func, ast.Name) and self.typed.program.nested.get(node.func.id) is not None
+            closure = None if direct else node.func
+            captures = tuple(map(self.capture_type, function.program.captures)) if direct else function.captures
+            return self.user(function.program, arguments, _named(keywords), closure, captures)
+        if not isinstance(function, Known):
+            return Operation("dynamic", ANY)
+        if starred:
+            return self.known_starred(function.value)
+        return self.known(function.value, arguments, _named(keywords))
+
+    def callee(self, node: ast.expr) -> Type:
+        path = ast.unparse(node)
+        if path in self.typed.program.constants:
+            return Known(self.typed.program.constants[path])
+        return self.type(node)
+
+    def known_starred(self, function: Any) -> Operation:
+        if function in INACTIVE:
+            return Operation("inactive", ANY)
+        return Operation("dynamic", ANY)
+
+    def known(self, function: Any, arguments: list[ast.expr], keywords: dict[str, ast.expr]) -> Operation:
+        """A call of a function known by identity, without starred arguments."""
+        if is_hashable(function):
+            if function in RULES or function in SCALAR_RULES:
+                return self.apply(function, arguments, keywords)
+            if function in INACTIVE:
+                result = self.inactive_result(INACTIVE[function], function, arguments, keywords)
+                return Operation("inactive", result, function)
+        if isinstance(function, MethodType) and isinstance(function.__func__, FunctionType):
+            return Operation("dynamic", ANY)
+        if isinstance(function, FunctionType):
+            return self.user_function(function, arguments, keywords)
+        if not isinstance(function, type) and isinstance(getattr(type(function), "__call__", None), FunctionType):
+            return Operation("dynamic", ANY)
+        return Operation("opaque", ANY, function, why=f"{name_of(function)} has no derivative rule")
+
+    def user_function(
+        self, function: FunctionType, arguments: list[ast.expr], keywords: dict[str, ast.expr]
+    ) -> Operation:
+        try:
+            program = self.inference.program_of(function)
+        except MyiaError as error:
+            return Operation("opaque", ANY, function, why=f"{function.__qualname__} cannot be differentiated:\n{error}")
+        return self.user(program, arguments, keywords)
+
+    def user(
+        self,
+        program: Program,
+        arguments: list[ast.expr],
+        keywords: dict[str, ast.expr],
+        closure: ast.expr | None = None,
+        captures: tuple[Type, ...] = (),
+    ) -> Operation:
+        """A call of a program: bind its parameters, type it with these types."""
+        bound = bind_call(program, arguments, keywords)
+        if isinstance(bound, str):
+            return Operation("opaque", ANY, program.function, why=bound)
+        types = (*captures, *(self.operand_type(e) for e in bound.values()))
+        typed = self.inference.infer(program, types)
+        if program.captures:
+            # Called where it was defined, its captures are the variables as they are now, as Python
+            # has it; called elsewhere, they come with the function.
+            own = {name: ast.Name(name, ast.Load()) for name in program.captures}
+            bound = {**own, **bound} if closure is None else {CLOSURE: closure, **bound}
+        return Operation("user", typed.result, program.function, operands=bound, program=program)
+
+    def capture_type(self, name: str) -> Type:
+        return forget_value(self.typed.types.get(name, BOTTOM))
+
+    def operand_type(self, node: ast.expr) -> Type:
+        """The type of an atom, or of a tuple or dictionary of atoms made for `*args` and `**kwargs`."""
+        match node:
+            case ast.Tuple(elements):
+                return Tuple(tuple(forget_value(self.operand_type(e)) for e in elements))
+            case ast.Dict(keys, values):
+                return self.dictionary(keys, values)
+            case ast.Attribute() if (path := ast.unparse(node)) in self.typed.program.constants:
+                return type_of(self.typed.program.constants[path])
+        return self.type(node)
+
+    def method(self, node: ast.Call, value: ast.expr, name: str, starred: bool) -> Operation:
+        from myia.adjoint.rules.methods import METHODS
+
+        owner = self.type(value)
+        keywords = {k.arg: k.value for k in node.keywords}
+        match owner:
+            case Array() | NumpyScalar() if name in METHODS and not starred:
+                return self.known(METHODS[name], [value, *node.args], _named(keywords))
+            case Instance(cls):
+                found = static_attribute(cls, name)
+                if isinstance(found, FunctionType) and not starred:
+                    return self.user_function(found, [value, *node.args], _named(keywords))
+                return Operation("dynamic", ANY, ("method", name))
+            case Bottom():
+                return Operation("dynamic", BOTTOM, ("method", name))
+            case Array() | NumpyScalar() if not starred:
+                return Operation(
+                    "opaque", ANY, ("method", name), why=f"the method .{name} has no derivative rule"
+                )
+            case List() | Dict() | Tuple() | Scalar():
+                key = ("method", name)
+                if key in RULES and not starred:
+                    return self.apply(key, [value, *node.args], _named(keywords))
+                if key in INACTIVE:
+                    return Operation("inactive", ANY, key)
+                return Operation("opaque", ANY, key, why=f"the method .{name} has no derivative rule")
+        return Operation("dynamic", ANY, ("method", name))
+
+    # -- rules ------------------------------------------------------------------------------------
+
+    def apply(self, function: Any, arguments: list[ast.expr], keywords: dict[str, ast.expr]) -> Operation:
+        """An operation with a rule, or an operator without one."""
+        types = [self.operand_type(a) for a in arguments]
+        rule = None
+        if all(map(is_scalar, types)) and not keywords:
+            rule = SCALAR_RULES.get(function)
+        if rule is None and not keywords:
+            ranks = tuple(t.rank if isinstance(t, Array) else None for t in types)
+            rule = RULES.get((function, *ranks))
+            if rule is None and function is operator.matmul:
+                rule = RULES.get((np.matmul, *ranks))
+        if rule is None and function is operator.add and any(isinstance(t, (List, Tuple)) for t in types):
+            rule = RULES.get(("concatenated", "sequences"))
+        if rule is None:
+            rule = RULES.get(function) or SCALAR_RULES.get(function)
+        if rule is None:
+            result = self.by_example(function, arguments, keywords)
+            if function in INACTIVE:
+                return Operation("inactive", result, function)
+            return Operation("opaque", result, function, why=f"{name_of(function)} has no derivative rule")
+        return self.by_rule(function, rule, arguments, keywords, function)
+
+    def by_rule(
+        self,
+        function: Any,
+        rule: Rule,
+        arguments: list[ast.expr],
+        keywords: dict[str, ast.expr],
+        run: Callable[..., Any],
+    ) -> Operation:
+        result = self.rule_result(rule, function, run, arguments, keywords)
+        try:
+            bound = rule.signature.bind(*arguments, **keywords)
+        except TypeError as error:
+            why = f"{name_of(function)}: {error} in the derivative rule {rule.name}"
+            return Operation("opaque", result, function, why=why)
+        bound.apply_defaults()
+        operands = {name: as_expression(value) for name, value in bound.arguments.items()}
+        return Operation("rule", result, function, rule, operands)
+
+    def rule_result(
+        self, rule: Rule, function: Any, run: Callable[..., Any], arguments: list[ast.expr], keywords: dict[str, ast.expr]
+    ) -> Type:
+        if function is operator.getitem:
+            return self.item_type(self.type(arguments[0]), arguments[1])
+        if isinstance(function, tuple) and rule.result == "example":
+            return ANY if not isinstance(function[0], str) or function[0] != "attribute" else self.by_example(run, arguments, {})
+        return self.inactive_result(rule.result, run, arguments, keywords)
+
+    def inactive_result(
+        self, result: str, function: Any, arguments: list[ast.expr], keywords: dict[str, ast.expr]
+    ) -> Type:
+        match result:
+            case "example":
+                return self.by_example(function, arguments, keywords)
+            case "unranked":
+                return self.unranked(self.by_example(function, arguments, keywords))
+            case "same":
+                return forget_value(self.operand_type(arguments[0]))
+            case "item":
+                return self.item_type(self.type(arguments[0]), ast.Name("_unknown", ast.Load()))
+            case "float" | "int" | "bool" | "str":
+                return Scalar(result)
+        return ANY
+
+    def unranked(self, t: Type) -> Type:
+        match t:
+            case Array(dtype) | NumpyScalar(dtype):
+                return Array(dtype, None)
+            case List(item):
+                return List(self.unranked(item))
+        return ANY
+
+    def by_example(self, function: Any, arguments: list[ast.expr], keywords: dict[str, ast.expr]) -> Type:
+        types = [self.operand_type(a) for a in arguments]
+        if BOTTOM in types:
+            return BOTTOM
+        if function is operator.pow and all(isinstance(t, Scalar) and t.kind == "int" for t in types):
+            exponent = types[1].value  # type: ignore[attr-defined]
+            return REAL if exponent is UNKNOWN else INT if exponent >= 0 else Scalar("float")
+        if REAL in types:
+            return self.by_example_of_real(function, types)
+        samples, named = [sample(t) for t in types], {k: sample(self.operand_type(v)) for k, v in keywords.items()}
+        if any(value is _NO_SAMPLE for value in (*samples, *named.values())):
+            return ANY
+        try:
+            return forget_value(type_of(function(*samples, **named)))
+        except _FAILURES:
+            return ANY
+
+    def by_example_of_real(self, function: Any, types: list[Type]) -> Type:
+        if function not in (operator.add, operator.sub, operator.mul, operator.truediv, operator.pow,
+                            operator.neg, operator.pos, operator.floordiv, operator.mod):  # fmt: skip
+            return BOOL if all(map(is_number, types)) and function in _COMPARISONS else ANY
+        if all(map(is_number, types)):
+            return REAL
+        ranks = {t.rank for t in types if isinstance(t, Array)}
+        others = [t for t in types if not isinstance(t, Array) and not is_number(t)]
+        if len(ranks) == 1 and not others:
+            return Array(None, ranks.pop())
+        return ANY
+
+    def item_type(self, owner: Type, index: ast.expr) -> Type:
+        """The type of `owner[index]`."""
+        match owner:
+            case Array(dtype, rank):
+                if rank is None:
+                    return Array(dtype, None)
+                parts = index.elts if isinstance(index, ast.Tuple) else [index]
+                picks = [self.index_sample(part) for part in parts]
+                if any(pick is _NO_SAMPLE for pick in picks) or dtype is None:
+                    return Array(dtype, None)
+                try:
+                    found = type_of(np.ones((1,) * rank, dtype)[tuple(picks)])
+                except IndexError:
+                    return ANY
+                return found
+            case Tuple(items):
+                match index:
+                    case ast.Slice(lower, upper, step):
+                        parts = [None if p is None else self.type(p) for p in (lower, upper, step)]
+                        values = [getattr(p, "value", UNKNOWN) if p is not None else None for p in parts]
+                        if UNKNOWN not in values:
+                            return Tuple(items[slice(*values)])
+                        return ANY
+                    case _:
+                        position = self.type(index)
+                        value = position.value if isinstance(position, Scalar) else UNKNOWN
+                        if isinstance(value, int) and -len(items) <= value < len(items):
+                            return items[value]
+                        return _joined(items)
+            case List(item):
+                return owner if isinstance(index, ast.Slice) else item
+            case Dict(keys, values):
+                position = self.type(index)
+                key = position.value if isinstance(position, Scalar) else UNKNOWN
+                if keys is not None and key is not UNKNOWN and key in keys:
+                    return values[keys.index(key)]
+                return _joined(values)
+            case Scalar("str"):
+                return STR
+            case Bottom():
+                return BOTTOM
+            case Known(value) if isinstance(value, range):
+                return INT
+            case Instance(cls) if cls is range:
+                return INT
+        return ANY
+
+    def index_sample(self, part: ast.expr) -> Any:
+        if isinstance(part, ast.Slice):
+            return slice(None)
+        match self.type(part):
+            case Scalar("int"):
+                return 0
+            case Scalar("none"):
+                return None
+            case NumpyScalar(dtype) if dtype.kind in "iu":
+                return 0
+            case Array(dtype, int(rank)) if dtype is not None and dtype.kind in "iu":
+                return np.zeros((1,) * rank, dtype)
+            case Array(dtype, int(rank)) if dtype is not None and dtype.kind == "b":
+                return np.ones((1,) * rank, dtype)
+        if isinstance(part, ast.Constant) and part.value is Ellipsis:
+            return Ellipsis
+        return _NO_SAMPLE
+
+
+class _NoSample:
+    """Equal to nothing, so that a search among arrays compares by identity."""
+
+
+_NO_SAMPLE: Any = _NoSample()
+
+_COMPARISONS = (operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge)
+
+
+def sample(t: Type) -> Any:
+    """A value of type `t` with every dimension 1, or `_NO_SAMPLE`."""
+    match t:
+        case Scalar(kind, value):
+            if value is not UNKNOWN:
+                return value
+            return {"float": 1.0, "int": 1, "complex": 1j}.get(kind, _NO_SAMPLE)
+        case NumpyScalar(dtype):
+            return np.ones((), dtype)[()]
+        case Array(dtype, rank) if dtype is not None and rank is not None and dtype.kind in "fiubc":
+            return np.ones((1,) * rank, dtype)
+        case Tuple(items):
+            samples = [sample(item) for item in items]
+            return _NO_SAMPLE if any(s is _NO_SAMPLE for s in samples) else tuple(samples)
+        case List(item):
+            made = sample(item)
+            return _NO_SAMPLE if made is _NO_SAMPLE else [made]
+        case Known(value):
+            return value
+    return _NO_SAMPLE
+
+
+def bind_call(program: Program, arguments: list[ast.expr], keywords: dict[str, ast.expr]) -> dict[str, ast.expr] | str:
+    """Each parameter with the expression it is given, or why Python would refuse the call."""
+    bound: dict[str, ast.expr] = {}
+    positional = list(arguments)
+    named = dict(keywords)
+    name = program.name
+    for parameter in program.parameters:
+        match parameter.kind:
+            case _ if parameter.kind == VAR_POSITIONAL:
+                bound[parameter.name] = ast.Tuple(positional, ast.Load())
+                positional = []
+            case _ if parameter.kind == VAR_KEYWORD:
+                keys: list[ast.expr | None] = [ast.Constant(key) for key in named]
+                bound[parameter.name] = ast.Dict(keys, list(named.values()))
+                named = {}
+            case _:
+                if positional and parameter.kind in (POSITIONAL_ONLY, POSITIONAL):
+                    if parameter.name in named and parameter.kind == POSITIONAL:
+                        return f"{name}() got multiple values for argument {parameter.name!r}"
+                    bound[parameter.name] = positional.pop(0)
+                elif parameter.name in named and parameter.kind in (POSITIONAL, KEYWORD_ONLY):
+                    bound[parameter.name] = named.pop(parameter.name)
+                elif parameter.optional:
+                    bound[parameter.name] = default_expression(program, parameter)
+                else:
+                    return f"{name}() is called without its argument {parameter.name!r}"
+    if positional:
+        return f"{name}() takes fewer positional arguments than it is given"
+    if named:
+        return f"{name}() has no parameter {next(iter(named))!r}"
+    return bound
+
+
+def default_expression(program: Program, parameter: Parameter) -> ast.expr:
+    """A parameter's default: a literal, the variable that keeps it, or a value to be bound by name."""
+    if parameter.capture is not None:
+        return ast.Name(parameter.capture, ast.Load())
+    value = parameter.default
+    if value is NO_DEFAULT:
+        raise AssertionError(parameter.name)
+    return as_expression(value)
+
+
+def as_expression(value: Any) -> ast.expr:
+    """A bound argument as an expression: already one, several, or a default of the rule."""
+    if isinstance(value, ast.expr):
+        return value
+    if isinstance(value, tuple):
+        return ast.Tuple([as_expression(item) for item in value], ast.Load())
+    if isinstance(value, dict):
+        return ast.Dict([ast.Constant(k) for k in value], [as_expression(v) for v in value.values()])
+    return ast.Constant(value)
+
+
+def _named(keywords: dict[str | None, ast.expr]) -> dict[str, ast.expr]:
+    return {name: value for name, value in keywords.items() if name is not None}
+
+
+def _joined(types: tuple[Type, ...]) -> Type:
+    joined: Type = BOTTOM
+    for t in types:
+        joined = join(joined, t)
+    return joined
+
+
+def is_hashable(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
+
+
+def name_of(function: Any) -> str:
+    """A function as people write it."""
+    if isinstance(function, tuple):
+        return f".{function[-1]}" if isinstance(function[0], str) else name_of(function[0])
+    if isinstance(function, np.ufunc):
+        return f"np.{function.__name__}"
+    module = getattr(function, "__module__", "") or ""
+    name = getattr(function, "__qualname__", None) or getattr(function, "__name__", None) or repr(function)
+    if module.startswith("numpy"):
+        return "np." + ("linalg." if "linalg" in module and name in dir(np.linalg) else "") + name
+    if module in ("builtins", "_operator", ""):
+        return name
+    return f"{module}.{name}"

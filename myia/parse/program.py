@@ -1,0 +1,113 @@
+"""A function in normal form.
+
+    x = atom | x = op(atom, ...) | x = y[index] | x = y.attr | x = (atoms) | x = [atoms] | x = {..}
+    for x in range(atoms): ... | while True: ... | if x: ... | break
+    assert | raise | call(...) | return x (last)
+
+An atom is a name or a literal. `break` stands only at the end of a block, so that all statements of
+a block run if its first one does.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import FunctionType
+from typing import Any
+
+from myia.parse.scope import Origin
+from myia.parse.source import Source
+
+NO_DEFAULT = object()
+
+POSITIONAL_ONLY, POSITIONAL, VAR_POSITIONAL, KEYWORD_ONLY, VAR_KEYWORD = range(5)
+
+
+@dataclass(frozen=True, eq=False)
+class Parameter:
+    """A parameter; `default` is the live default, or `capture` the enclosing variable holding it."""
+
+    name: str
+    kind: int
+    default: Any = NO_DEFAULT
+    capture: str | None = None
+
+    @property
+    def optional(self) -> bool:
+        return self.default is not NO_DEFAULT or self.capture is not None
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """A function in normal form, with all that its names stand for.
+
+    `constants`: free names and dotted paths resolved to callables, modules, classes and their
+    attributes; `inputs`: free names of data, read at each call; `nested`: functions defined inside;
+    `captures`: the variables of the enclosing function that a nested function reads, its own nested
+    calls included.
+    """
+
+    name: str
+    source: Source
+    function: FunctionType | None
+    parameters: tuple[Parameter, ...]
+    body: list[ast.stmt]
+    result: str
+    constants: dict[str, Any]
+    inputs: dict[str, Origin]
+    origins: dict[str, Origin]
+    nested: dict[str, Program] = field(default_factory=dict)
+    captures: tuple[str, ...] = ()
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """What the compiled function takes: captures, then parameters."""
+        return (*self.captures, *(parameter.name for parameter in self.parameters))
+
+
+def blocks_of(statement: ast.stmt) -> list[list[ast.stmt]]:
+    """The blocks directly inside a statement of the normal form."""
+    match statement:
+        case ast.If(_, body, orelse):
+            return [body, orelse]
+        case ast.For(_, _, body) | ast.While(_, body):
+            return [body]
+        case _:
+            return []
+
+
+def statements_of(block: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Every statement of a block, in textual order, those inside loops and branches too."""
+    for statement in block:
+        yield statement
+        for inner in blocks_of(statement):
+            yield from statements_of(inner)
+
+
+def names_read(node: ast.AST | None) -> set[str]:
+    """The names an expression, or the expressions of one statement, read."""
+    if node is None:
+        return set()
+    if isinstance(node, (ast.If, ast.While)):
+        return names_read(node.test)
+    if isinstance(node, ast.For):
+        return names_read(node.iter)
+    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+
+
+def names_written(statement: ast.stmt) -> list[str]:
+    """The names one statement binds, in order; for a loop, its target only."""
+    match statement:
+        case ast.Assign(targets):
+            return [name.id for target in targets for name in _names_in(target)]
+        case ast.FunctionDef(name):
+            return [name]
+        case ast.For(target):
+            return [name.id for name in _names_in(target)]
+        case _:
+            return []
+
+
+def _names_in(target: ast.expr) -> Iterator[ast.Name]:
+    return (node for node in ast.walk(target) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))

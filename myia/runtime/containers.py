@@ -1,0 +1,128 @@
+"""What the normal form needs of lists, tuples and dictionaries."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Iterator, Mapping
+from types import GeneratorType
+from typing import Any
+
+import numpy as np
+
+from myia.errors import UnsupportedMutation, UnsupportedSyntax
+
+__all__ = [
+    "append",
+    "as_list",
+    "as_tuple",
+    "builtin_len",
+    "builtin_range",
+    "builtin_set",
+    "built",
+    "include",
+    "insert",
+    "keys",
+    "rebindable",
+    "sequence",
+    "shortest",
+    "unpacked",
+    "unpacked_at_least",
+]
+
+builtin_len = builtins.len
+builtin_range = builtins.range
+builtin_set = builtins.set
+
+
+def sequence(x: Any) -> Any:
+    """`x` as something with a length and positions, to be walked over: itself, or a list of it.
+
+    Raises UnsupportedSyntax for a generator, whose values the reverse sweep could not have again.
+    """
+    if isinstance(x, (list, tuple, np.ndarray, range, str)):
+        return x
+    if isinstance(x, (GeneratorType, Iterator)):
+        raise UnsupportedSyntax(
+            f"a {type(x).__name__} is walked over",
+            reason="its values are produced on demand, and the reverse sweep needs them again",
+            remedy="make a list of it before the differentiated function",
+        )
+    return list(x)
+
+
+def keys(table: Any) -> list[Any]:
+    """The keys of a dictionary, in its order."""
+    if not isinstance(table, Mapping):
+        raise UnsupportedSyntax(
+            f"items(), keys() or values() of a {type(table).__name__}",
+            reason="only those of a dictionary are known to leave it unchanged",
+            remedy="loop over a list",
+        )
+    return list(table)
+
+
+def shortest(*lengths: int) -> int:
+    return min(lengths)
+
+
+def as_list(x: Any) -> list[Any]:
+    """The elements of a sequence, in a list of its own."""
+    return list(sequence(x))
+
+
+def as_tuple(x: Any) -> tuple[Any, ...]:
+    return tuple(x)
+
+
+def unpacked(x: Any, count: int) -> Any:
+    """`x`, checked to have `count` elements; raises what Python raises for `a, b = x`."""
+    x = keys(x) if isinstance(x, Mapping) else sequence(x)
+    if len(x) > count:
+        raise ValueError(f"too many values to unpack (expected {count})")
+    if len(x) < count:
+        raise ValueError(f"not enough values to unpack (expected {count}, got {len(x)})")
+    return x
+
+
+def unpacked_at_least(x: Any, count: int) -> list[Any]:
+    """The elements of `x` in a list, checked to be at least `count`, for `a, *b = x`."""
+    elements = keys(x) if isinstance(x, Mapping) else as_list(x)
+    if len(elements) < count:
+        raise ValueError(f"not enough values to unpack (expected at least {count}, got {len(elements)})")
+    return elements
+
+
+def rebindable(x: Any) -> None:
+    """Check that `x += ...` would rebind the name and not write into the object.
+
+    Raises UnsupportedMutation for arrays and containers.
+    """
+    if isinstance(x, (np.ndarray, list, dict, set)):
+        raise UnsupportedMutation(
+            f"a {type(x).__name__} is updated in place",
+            reason="an augmented assignment writes into it, and every other name of it would see that",
+            remedy="write x = x + y, which makes a new value",
+        )
+
+
+def append(items: list[Any], item: Any) -> list[Any]:
+    """Append in place: only for a list under construction, that nothing else refers to."""
+    items.append(item)
+    return items
+
+
+def insert(table: dict[Any, Any], key: Any, value: Any) -> dict[Any, Any]:
+    """Insert in place: only for a dictionary under construction."""
+    table[key] = value
+    return table
+
+
+def include(members: set[Any], member: Any) -> set[Any]:
+    """Add in place: only for a set under construction."""
+    members.add(member)
+    return members
+
+
+def built(x: Any) -> Any:
+    """The container, now complete."""
+    return x
