@@ -18,7 +18,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.tools import PROGRAMS, load_programs, value_and_gradient
+from benchmarks.tools import PROGRAMS, load_programs, program_for, value_and_gradient
 
 
 @dataclass(frozen=True)
@@ -52,18 +52,19 @@ def _in_this_process(tool: str, program: str) -> list[float]:
     importing = _seconds(lambda: importlib.import_module(tool))
     programs = load_programs(tool)
     args = programs.arguments(program)
-    function = getattr(programs, program)
+    function = program_for(tool, program, programs)
     compiled = []
     first = _seconds(lambda: compiled.append(value_and_gradient(tool, function)) or compiled[0](*args))
     second = _seconds(lambda: compiled[0](*args))
 
+    spelling = function.__name__
     text = PROGRAMS.read_text()
     fresh = []
     with tempfile.TemporaryDirectory() as folder:
         for copy in range(10):
-            name = f"{program}_{copy}"
+            name = f"{spelling}_{copy}"
             path = Path(folder, f"{name}.py")
-            path.write_text(text.replace(f"def {program}(", f"def {name}("))
+            path.write_text(text.replace(f"def {spelling}(", f"def {name}("))
             another = getattr(load_programs(tool, path), name)
             fresh.append(_seconds(lambda another=another: value_and_gradient(tool, another)(*args)))
     return [importing, first, second, statistics.median(fresh)]

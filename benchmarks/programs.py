@@ -1,12 +1,17 @@
 """The programs that are timed, in the Python that Myia, autograd and tangent-ad all take.
 
-Each tool gets its own copy of this module, whose `np` is the NumPy that the tool wants; nothing else
-differs. The ratios are always over the plain program with the real NumPy.
+Each tool gets its own copy of this module, whose `np` is the NumPy that the tool wants. Where a tool is
+faster with another spelling of the same thing, it gets that one (`FASTER`). The ratios are always over
+the plain program with the real NumPy.
 """
 
 from __future__ import annotations
 
 import numpy as np
+
+
+# autograd is 5 % faster with np.dot than with @; tangent-ad 40 % slower.
+FASTER = {("autograd", "rnn"): "rnn_with_dot"}
 
 
 def scalar_loop(x, y):
@@ -32,6 +37,12 @@ def newton(a):
 
 def rnn(w, xs, h):
     for t in range(len(xs)):
+        h = np.tanh(w @ h + xs[t])
+    return np.sum(h)
+
+
+def rnn_with_dot(w, xs, h):
+    for t in range(len(xs)):
         h = np.tanh(np.dot(w, h) + xs[t])
     return np.sum(h)
 
@@ -43,9 +54,9 @@ def thirty_lines(w, xs, target, keep):
     penalty = 0.0
     for t in range(len(xs)):
         x = xs[t]
-        a = np.dot(w, h) + x
+        a = w @ h + x
         gate = 1.0 / (1.0 + np.exp(-a))
-        candidate = np.tanh(np.dot(w, gate * h) + x)
+        candidate = np.tanh(w @ (gate * h) + x)
         m = keep * m + (1.0 - keep) * candidate
         h = gate * h + (1.0 - gate) * m
         size = np.sum(h * h)

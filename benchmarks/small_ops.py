@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import first_call
-from benchmarks.tools import DISTRIBUTIONS, load_programs, value_and_gradient, versions
+from benchmarks.tools import DISTRIBUTIONS, load_programs, program_for, value_and_gradient, versions
 
 TITLES = {
     "scalar_loop": "scalar loop with a branch, 100 rounds",
@@ -59,7 +59,7 @@ def measure(program: str, rounds: int) -> dict[str, Timing]:
     errors: dict[str, str] = {}
     for tool in TOOLS:
         try:
-            function = value_and_gradient(tool, getattr(load_programs(tool), program))
+            function = value_and_gradient(tool, program_for(tool, program))
             value, gradient = function(*args)
             _agree(value, calls["plain"]())
             _agree(np.sum(gradient * _direction(args[0])), expected, tolerance=1e-6)

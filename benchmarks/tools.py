@@ -35,6 +35,12 @@ def load_programs(tool: str, path: Path = PROGRAMS) -> ModuleType:
     return module
 
 
+def program_for(tool: str, name: str, programs: ModuleType | None = None) -> Callable[..., Any]:
+    """The program in the spelling that suits the tool best."""
+    programs = programs or load_programs(tool)
+    return getattr(programs, programs.FASTER.get((tool, name), name))
+
+
 def value_and_gradient(tool: str, function: Callable[..., Any]) -> Callable[..., tuple[Any, Any]]:
     """The function's value and its gradient with respect to the first argument, by `tool`."""
     if tool == "myia":
