@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 
-
 # autograd is 5 % faster with np.dot than with @; tangent-ad 40 % slower.
 FASTER = {("autograd", "rnn"): "rnn_with_dot"}
 
