@@ -89,7 +89,7 @@ def _lines(name: str, total: int, updates: Iterable[str]) -> None:
 
 def sparkline(values: list[float], width: int = 40) -> str:
     """Positive values, averaged into `width` blocks and drawn as a row of bars on a logarithmic scale."""
-    bars = "▁▂▃▄▅▆▇█"
+    bars = "▁▂▃▄▅▆▇█" if console.encoding.startswith("utf") else "_.:-=+*#"
     cuts = [len(values) * i // width for i in range(width + 1)]
     blocks = [math.log(sum(values[a:b]) / (b - a)) for a, b in itertools.pairwise(cuts) if b > a]
     low, high = min(blocks), max(blocks)
