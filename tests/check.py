@@ -431,10 +431,12 @@ def _agree(
     terms = [g.astype(float) * v for g, v in zip(gradient, direction, strict=True)]
     found = sum(float(term.sum()) for term in terms)
     size = sum(float(abs(term).sum()) for term in terms)
+    if size == math.inf and error > tolerance * abs(expected):
+        return False  # differences do not converge to an infinite derivative, they grow
     if not math.isfinite(size):
         raise GradientMismatch(f"the gradient is not finite, the derivative is {expected}")
     # The allowance belongs to differences; `size` keeps cancelling terms from looking like an error.
-    allowed = tolerance * max(size, abs(expected)) + NOISE * max(size_of_value, 1e-3)
+    allowed = tolerance * max(size, abs(expected)) + NOISE * max(size_of_value, 1e-2)
     if error > max(allowed, tolerance * size_of_value):
         if skip_unsure:
             return True
