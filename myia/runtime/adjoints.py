@@ -7,13 +7,23 @@ without a derivative (an integer, a string, None, a function) has the adjoint 0.
 
 from __future__ import annotations
 
+import types
 from typing import Any
 
 import numpy as np
 
 from myia.errors import NonScalarOutput, NotDifferentiable
 
-__all__ = ["accumulate", "add_at", "like", "ones_like", "unbroadcast", "zeros_like"]
+__all__ = [
+    "accumulate",
+    "add_at",
+    "as_adjoint_of",
+    "like",
+    "ones_like",
+    "repeated_adjoint",
+    "unbroadcast",
+    "zeros_like",
+]
 
 
 def zeros_like(x: Any) -> Any:
@@ -77,14 +87,44 @@ def unbroadcast(g: Any, x: Any) -> Any:
     return g
 
 
+def as_adjoint_of(g: Any, x: Any) -> Any:
+    """The cotangent `g` of the elements of `x` in a sequence, as an adjoint of `x` itself."""
+    if isinstance(x, np.ndarray):
+        if isinstance(g, np.ndarray):
+            return g
+        total = zeros_like(x)
+        for k, row in enumerate(g):
+            total[k] = row
+        return total
+    if isinstance(x, (list, tuple)):
+        return g
+    return zeros_like(x)  # the keys of a dictionary, the letters of a string, a range
+
+
+def repeated_adjoint(g: Any, x: Any) -> Any:
+    """The cotangent of a list `x` from that of `x * n`; 0.0 if `x` is the count."""
+    if not isinstance(x, (list, tuple)):
+        return 0.0
+    size = len(x)
+    total = zeros_like(x)
+    for k, part in enumerate(g):
+        total[k % size] = accumulate(total[k % size], part)
+    return total
+
+
 def accumulate(a: Any, b: Any) -> Any:
-    """The sum of two adjoints of one value, a new object; neither is changed."""
+    """The sum of two adjoints of one value, a new object; neither is changed.
+
+    An array may stand for the adjoint of a list, that an operation took for an array; 0.0 for any adjoint.
+    """
     if isinstance(a, (list, tuple)):
-        if not isinstance(b, (list, tuple)):
+        if not isinstance(b, (list, tuple, np.ndarray)):
             return a
         return [accumulate(p, q) for p, q in zip(a, b, strict=True)]
     if isinstance(b, (list, tuple)):
-        return b
+        if not isinstance(a, np.ndarray):
+            return b
+        return [accumulate(p, q) for p, q in zip(a, b, strict=True)]
     if isinstance(a, dict):
         if not isinstance(b, dict):
             return a
@@ -97,28 +137,48 @@ def accumulate(a: Any, b: Any) -> Any:
 def add_at(d_x: Any, index: Any, g: Any) -> Any:
     """Add `g` to the elements of the adjoint `d_x` that `index` selects, in place; returns `d_x`.
 
-    Repeated indices add up. `d_x` must be owned: made by `zeros_like` for this purpose.
+    Repeated indices add up. `d_x` must be owned: made by `zeros_like` for this purpose. The adjoint of a
+    number is not changed in place: the sum is returned (`x[()]` and `x[None]` are of NumPy's scalars).
     """
     if isinstance(d_x, np.ndarray):
-        if _is_basic(index):
+        if _selects_once(index):
             d_x[index] += g
         else:
             np.add.at(d_x, index, g)
-    elif isinstance(d_x, list) and isinstance(index, slice):
-        for k, part in zip(range(*index.indices(len(d_x))), g, strict=True):
-            d_x[k] = accumulate(d_x[k], part)
-    else:
+    elif isinstance(d_x, list):
+        if isinstance(index, slice):
+            parts = g if isinstance(g, (list, tuple, np.ndarray)) else [g] * len(d_x[index])
+            for k, part in zip(range(*index.indices(len(d_x))), parts, strict=True):
+                d_x[k] = accumulate(d_x[k], part)
+        else:
+            d_x[index] = accumulate(d_x[index], g)
+    elif isinstance(d_x, dict):
         d_x[index] = accumulate(d_x[index], g)
+    else:
+        return d_x + np.sum(g)
     return d_x
 
 
-def _is_basic(index: Any) -> bool:
-    """Whether an index selects each element at most once: integers, slices, None, Ellipsis."""
-    if isinstance(index, tuple):
-        return all(map(_is_basic, index))
-    if isinstance(index, np.ndarray):
-        return index.dtype.kind == "b"  # a mask selects each element at most once
-    return not isinstance(index, list)
+_BASIC_INDICES = frozenset({int, slice, types.EllipsisType, types.NoneType, bool})
+
+
+def _selects_once(index: Any) -> bool:
+    """Whether an index of an array is known to select each element at most once, so that `+=` will do.
+
+    So do integers, slices, None, Ellipsis and masks, alone or in a tuple. Anything else, also a tuple
+    inside a tuple or a range, is an array of integers to NumPy, and may repeat elements.
+    """
+    if type(index) in _BASIC_INDICES:
+        return True
+    if type(index) is tuple:
+        return all(type(part) in _BASIC_INDICES or _is_integer_or_mask(part) for part in index)
+    return _is_integer_or_mask(index)
+
+
+def _is_integer_or_mask(part: Any) -> bool:
+    if isinstance(part, np.ndarray):
+        return part.dtype.kind == "b" or not part.ndim
+    return isinstance(part, (np.integer, np.bool_, int))
 
 
 def like(d_x: Any, x: Any) -> Any:
@@ -144,7 +204,9 @@ def like(d_x: Any, x: Any) -> Any:
 
 
 def _parts(d_x: Any, count: int) -> Any:
-    return d_x if isinstance(d_x, (list, tuple)) else [0.0] * count
+    if isinstance(d_x, (list, tuple)) or (isinstance(d_x, np.ndarray) and d_x.ndim):
+        return d_x
+    return [0.0] * count
 
 
 def _refuse_complex_cotangent(d_x: Any) -> None:
