@@ -6,6 +6,7 @@ of the broadcast shape (the caller sums it back); a float32 cotangent gives a fl
 
 from __future__ import annotations
 
+import builtins
 import math
 from operator import neg as negate
 from typing import Any
@@ -120,20 +121,21 @@ from myia.errors import NotDifferentiable
 
 __all__ = [
     "absolute", "add", "allclose", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh",
-    "array_equal", "bitwise_and", "bitwise_or", "bitwise_xor", "cbrt", "ceil", "clip", "conjugate", "copysign",
-    "cos", "cosh", "deg2rad", "degrees", "divide", "divmod", "equal", "exp", "exp2", "expm1", "fabs", "fix",
-    "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "frexp", "gcd", "greater", "greater_equal",
-    "heaviside", "hypot", "i0", "imag", "invert", "isclose", "iscomplexobj", "isfinite", "isinf", "isnan",
-    "isneginf", "isposinf", "isreal", "isrealobj", "isscalar", "lcm", "ldexp", "left_shift", "less",
-    "less_equal", "log", "log10", "log1p", "log2", "logaddexp", "logaddexp2", "logical_and", "logical_not",
-    "logical_or", "logical_xor", "maximum", "minimum", "modf", "multiply", "nan_to_num", "negate", "negative",
-    "nextafter", "not_equal", "positive", "power", "rad2deg", "radians", "real", "reciprocal", "remainder",
-    "right_shift", "rint", "round", "sign", "signbit", "sin", "sinc", "sinh", "spacing", "sqrt", "square",
-    "subtract", "tan", "tanh", "trunc", "where",
+    "array_equal", "bitwise_and", "bitwise_or", "bitwise_xor", "cbrt", "ceil", "clip", "conjugate",
+    "copysign", "cos", "cosh", "deg2rad", "degrees", "divide", "divmod", "equal", "exp", "exp2", "expm1",
+    "fabs", "fix", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "frexp", "gcd", "greater",
+    "greater_equal", "heaviside", "hypot", "i0", "imag", "invert", "isclose", "iscomplexobj", "isfinite",
+    "isinf", "isnan", "isneginf", "isposinf", "isreal", "isrealobj", "isscalar", "lcm", "ldexp", "left_shift",
+    "less", "less_equal", "log", "log10", "log1p", "log2", "logaddexp", "logaddexp2", "logical_and",
+    "logical_not", "logical_or", "logical_xor", "maximum", "minimum", "modf", "multiply", "nan_to_num",
+    "negate", "negative", "nextafter", "not_equal", "positive", "power", "rad2deg", "radians", "real",
+    "reciprocal", "remainder", "right_shift", "rint", "round", "sign", "signbit", "sin", "sinc", "sinh",
+    "spacing", "sqrt", "square", "subtract", "tan", "tanh", "trunc", "where",
     # backprops
-    "bessel_i1", "clip_adjoint", "clip_lower_adjoint", "clip_upper_adjoint", "fmax_adjoint", "fmin_adjoint",
-    "imag_adjoint", "logaddexp2_weight", "logaddexp_weight", "maximum_adjoint", "minimum_adjoint",
-    "power_base_adjoint", "power_exponent_adjoint", "quotient", "ratio", "real_adjoint", "sinc_slope", "times",
+    "bessel_i1", "clip_adjoint", "clip_lower_adjoint", "clip_upper_adjoint", "digamma", "fmax_adjoint",
+    "fmin_adjoint", "imag_adjoint", "logaddexp2_weight", "logaddexp_weight", "maximum_adjoint",
+    "minimum_adjoint", "power_base_adjoint", "power_exponent_adjoint", "quotient", "ratio", "real_adjoint",
+    "sinc_slope", "times",
 ]  # fmt: skip
 
 # -- products in which a cotangent of exactly zero stays zero ----------------------------------
@@ -217,7 +219,8 @@ def power_exponent_adjoint(g: Any, x1: Any, y: Any) -> Any:
     """The contribution to `x2` of `y = x1 ** x2`: `y log(x1)`; 0 where `x1 <= 0` or `y == 0`."""
     x1 = _array(x1)
     silent = np.less_equal(x1, 0) | np.equal(y, 0)
-    slope = np.log(np.where(silent, np.ones((), x1.dtype), x1)) * np.where(silent, np.zeros((), _dtype(y, x1)), y)
+    power = np.where(silent, np.zeros((), _dtype(y, x1)), y)
+    slope = power * np.log(np.where(silent, np.ones((), x1.dtype), x1))
     return _zero_kept(g, g * slope.astype(_dtype(g, slope), copy=False))
 
 
@@ -355,6 +358,25 @@ def bessel_i1(x: Any) -> Any:
     # exp(x cos t - |x|) cannot overflow; the factor exp(|x|) is put back at the end.
     scaled = np.mean(np.exp(x[..., None] * nodes - scale) * nodes, axis=-1)
     return scaled * np.exp(np.absolute(x))
+
+
+def digamma(x: float) -> float:
+    """The logarithmic derivative of the gamma function, to about 1e-14 away from its zeros.
+
+    Reflection (DLMF 5.5.4) for x < 1/2, recurrence (5.5.2) up to 10, then the asymptotic series
+    (5.11.2), whose first term left out is below 1e-15 there.
+    """
+    if math.isinf(x):
+        return x if x > 0 else math.nan
+    if x < 0.5:
+        return digamma(1.0 - x) - math.pi / math.tan(math.pi * (x - builtins.round(x)))
+    shift = 0.0
+    while x < 10.0:
+        shift += 1.0 / x
+        x += 1.0
+    u = 1.0 / (x * x)
+    series = u * (1 / 12 - u * (1 / 120 - u * (1 / 252 - u * (1 / 240 - u * (1 / 132 - u * (691 / 32760))))))
+    return math.log(x) - 0.5 / x - series - shift
 
 
 def real_adjoint(g: Any, x: Any) -> Any:
