@@ -63,12 +63,17 @@ def _marked(function) -> bool:
 @pytest.mark.parametrize("row", REFUSED, ids=repr)
 def test_refused_again_the_second_time(row: Refusal):
     """Nothing of a refused program stays behind in a cache as if it had been compiled."""
-    gradient = None
+    made = []
+
+    def attempt() -> None:
+        if not made:
+            made.append(value_and_grad(row.function, wrt=row.wrt))
+        made[0](*row.args)
+
     messages = []
     for _ in range(2):
         with pytest.raises(row.error) as caught:
-            gradient = gradient or value_and_grad(row.function, wrt=row.wrt)
-            gradient(*row.args)
+            attempt()
         messages.append(str(caught.value))
     assert messages[0] == messages[1]
 
@@ -130,10 +135,10 @@ def test_an_argument_without_influence_has_a_zero_gradient(unused):
     def f(x, unused):
         return x * 2.0
 
-    def only_the_shape(x, unused):
-        return x * len(repr(np.shape(1.0))) + (1.0 if unused is None else 0.0)
+    def only_whether_it_is_there(x, unused):
+        return x * (1.0 if unused is None else 2.0)
 
-    for function in (f, only_the_shape):
+    for function in (f, only_whether_it_is_there):
         assert_zeros(grad(function, wrt=1)(1.0, unused), unused)
         d_x, d_unused = grad(function, wrt=("x", "unused"))(1.0, unused)
         assert d_x == 2.0
