@@ -221,6 +221,28 @@ def _notes_name(error: BaseException, function, text: str) -> bool:
     return Path(code.co_filename).name in notes and re.search(rf"\b{line}\b", notes) is not None
 
 
+def roots_of_the_positive(x):
+    return np.where(x > 0.0, np.sqrt(x), 0.0).sum()
+
+
+def logarithms_of_the_positive(x):
+    return np.where(x > 0.0, np.log(x) * x, -x).sum()
+
+
+def quotients_where_defined(x, y):
+    return np.where(y == 0.0, 0.0, x / y).sum()
+
+
+def test_nan_of_the_untaken_side_of_where_stays_out():
+    x = np.array([4.0, -1.0, 0.0])
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(grad(roots_of_the_positive)(x), [0.25, 0.0, 0.0])
+        np.testing.assert_allclose(grad(logarithms_of_the_positive)(x), [np.log(4.0) + 1.0, -1.0, -1.0])
+        d_x, d_y = grad(quotients_where_defined, wrt=(0, 1))(x, np.array([2.0, 0.0, 0.0]))
+    np.testing.assert_array_equal(d_x, [0.5, 0.0, 0.0])
+    np.testing.assert_array_equal(d_y, [-1.0, 0.0, 0.0])
+
+
 # -- the interface ------------------------------------------------------------------------------
 
 

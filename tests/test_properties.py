@@ -314,6 +314,42 @@ def test_multiplied(data):
     check_gradient(multiplied, (a, b), (0, 1))
 
 
+def tree_total(tree):
+    if isinstance(tree, dict):
+        return sum([tree_total(branch) * (k + 1) for k, branch in enumerate(tree.values())])
+    if isinstance(tree, (list, tuple)):
+        y = 0.3
+        for branch in tree:
+            y = y * 0.5 + tree_total(branch)
+        return y
+    if isinstance(tree, np.ndarray):
+        return (tree * tree).sum()
+    return tree * tree * 0.5
+
+
+NUMBERS = st.floats(-2.0, 2.0).map(lambda x: x + 0.0)
+LEAVES = st.one_of(NUMBERS, NUMBERS.map(np.float64), NUMBERS.map(np.float32), arrays(shapes(max_dims=2)))
+TREES = st.recursive(
+    LEAVES,
+    lambda branches: st.one_of(
+        st.lists(branches, max_size=3),
+        st.lists(branches, max_size=3).map(tuple),
+        st.dictionaries(st.sampled_from("abc"), branches, max_size=3),
+    ),
+    max_leaves=6,
+)
+
+
+@ARRAYS
+@given(tree=TREES, other=TREES)
+def test_containers(tree, other):
+    check_gradient(two_trees, (tree, other), (1, 0))
+
+
+def two_trees(tree, other):
+    return tree_total(tree) * 2.0 + tree_total(other) + tree_total([tree, (other, tree)])
+
+
 # -- drawn programs -----------------------------------------------------------------------------
 
 SCALARS = ("a", "b", "c")
