@@ -126,8 +126,8 @@ def arctan(y, x, /):
 @elementwise(np.arctan2)
 def arctan2(y, x1, x2, /):
     radius = rt.hypot(x1, x2)
-    d[x1] += d[y] * rt.ratio(rt.ratio(x2, radius), radius)
-    d[x2] -= d[y] * rt.ratio(rt.ratio(x1, radius), radius)
+    d[x1] += d[y] * rt.angle_slope(x2, radius)
+    d[x2] -= d[y] * rt.angle_slope(x1, radius)
 
 
 @elementwise(np.degrees, np.rad2deg)
@@ -240,7 +240,7 @@ def nan_to_num(y, x, copy=True, nan=0.0, posinf=None, neginf=None):
 
 @elementwise(np.copysign)
 def copysign(y, x1, x2, /):
-    d[x1] += d[y] * (rt.sign(x1) * rt.copysign(1.0, x2))
+    d[x1] += d[y] * (rt.sign(x1) * rt.sign(y))
 
 
 @elementwise(np.nextafter)
