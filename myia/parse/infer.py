@@ -11,6 +11,7 @@ rules. Only functions with a rule or in the table of inactive functions are run,
 from __future__ import annotations
 
 import ast
+import functools
 import operator
 import warnings
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+import myia.runtime as rt
 from myia.adjoint.template import INACTIVE, RULES, SCALAR_RULES, Rule
 from myia.analysis.webs import split_webs
 from myia.errors import MyiaError
@@ -137,6 +139,10 @@ class Inference:
         if program not in self.programs:
             self.programs[program] = split_webs(program)
         return self.programs[program]
+
+    def operand_type(self, typed: Typed, expression: ast.expr) -> Type:
+        """The type of an atom or of a tuple or dictionary of atoms in a typed program."""
+        return _Pass(self, typed).operand_type(expression)
 
     def infer(self, program: Program, arguments: tuple[Type, ...]) -> Typed:
         arguments = tuple(map(forget_value, arguments))
@@ -319,6 +325,9 @@ class _Pass:
 
     def known(self, function: Any, arguments: list[ast.expr], keywords: dict[str, ast.expr]) -> Operation:
         """A call of a function known by identity, without starred arguments."""
+        if function is rt.sequence and isinstance(self.type(arguments[0]), (Array, List, Tuple)):
+            if self.type(arguments[0]) not in (Array(None, 0), Array(None, None)):
+                return Operation("alias", self.type(arguments[0]), operands={"x": arguments[0]})
         if is_hashable(function):
             if function in RULES or function in SCALAR_RULES:
                 return self.apply(function, arguments, keywords)
@@ -418,8 +427,9 @@ class _Pass:
             rule = RULES.get((function, *ranks))
             if rule is None and function is operator.matmul:
                 rule = RULES.get((np.matmul, *ranks))
-        if rule is None and function is operator.add and any(isinstance(t, (List, Tuple)) for t in types):
-            rule = RULES.get(("concatenated", "sequences"))
+        if function in (operator.add, operator.mul) and any(isinstance(t, (List, Tuple)) for t in types):
+            if not any(isinstance(t, Array) for t in types):
+                rule = RULES[("sequences", function)]
         if rule is None:
             rule = RULES.get(function) or SCALAR_RULES.get(function)
         if rule is None:
@@ -466,11 +476,25 @@ class _Pass:
                 return self.unranked(self.by_example(function, arguments, keywords))
             case "same":
                 return forget_value(self.operand_type(arguments[0]))
-            case "item":
-                return self.item_type(self.type(arguments[0]), ast.Name("_unknown", ast.Load()))
+            case "listed":
+                return self.listed(self.type(arguments[0]))
+            case "appended":
+                items = self.type(arguments[0])
+                return join(items, List(forget_value(self.type(arguments[1])))) if isinstance(items, List) else items
             case "float" | "int" | "bool" | "str":
                 return Scalar(result)
         return ANY
+
+    def listed(self, t: Type) -> Type:
+        """The type of the list of a sequence's elements."""
+        match t:
+            case List():
+                return t
+            case Tuple(items):
+                return List(_joined(tuple(map(forget_value, items))))
+            case Array(dtype, int(rank)) if dtype is not None and rank:
+                return List(NumpyScalar(dtype) if rank == 1 else Array(dtype, rank - 1))
+        return List(ANY)
 
     def unranked(self, t: Type) -> Type:
         match t:
@@ -481,33 +505,8 @@ class _Pass:
         return ANY
 
     def by_example(self, function: Any, arguments: list[ast.expr], keywords: dict[str, ast.expr]) -> Type:
-        types = [self.operand_type(a) for a in arguments]
-        if BOTTOM in types:
-            return BOTTOM
-        if function is operator.pow and all(isinstance(t, Scalar) and t.kind == "int" for t in types):
-            exponent = types[1].value  # type: ignore[attr-defined]
-            return REAL if exponent is UNKNOWN else INT if exponent >= 0 else Scalar("float")
-        if REAL in types:
-            return self.by_example_of_real(function, types)
-        samples, named = [sample(t) for t in types], {k: sample(self.operand_type(v)) for k, v in keywords.items()}
-        if any(value is _NO_SAMPLE for value in (*samples, *named.values())):
-            return ANY
-        try:
-            return forget_value(type_of(function(*samples, **named)))
-        except _FAILURES:
-            return ANY
-
-    def by_example_of_real(self, function: Any, types: list[Type]) -> Type:
-        if function not in (operator.add, operator.sub, operator.mul, operator.truediv, operator.pow,
-                            operator.neg, operator.pos, operator.floordiv, operator.mod):  # fmt: skip
-            return BOOL if all(map(is_number, types)) and function in _COMPARISONS else ANY
-        if all(map(is_number, types)):
-            return REAL
-        ranks = {t.rank for t in types if isinstance(t, Array)}
-        others = [t for t in types if not isinstance(t, Array) and not is_number(t)]
-        if len(ranks) == 1 and not others:
-            return Array(None, ranks.pop())
-        return ANY
+        types = tuple(map(self.operand_type, arguments))
+        return example_type(function, types, tuple((k, self.operand_type(v)) for k, v in keywords.items()))
 
     def item_type(self, owner: Type, index: ast.expr) -> Type:
         """The type of `owner[index]`."""
@@ -575,13 +574,64 @@ class _Pass:
         return _NO_SAMPLE
 
 
+def example_type(function: Any, types: tuple[Type, ...], named: tuple[tuple[str, Type], ...] = ()) -> Type:
+    """The type of `function(*types, **named)`, found by running it on samples; ANY if it cannot be."""
+    if BOTTOM in types:
+        return BOTTOM
+    try:
+        return _example_type(function, types, named)
+    except TypeError:  # a constant that cannot be hashed
+        return _example_type.__wrapped__(function, types, named)
+
+
+@functools.lru_cache(maxsize=4096)
+def _example_type(function: Any, types: tuple[Type, ...], named: tuple[tuple[str, Type], ...]) -> Type:
+    if function is operator.pow and all(isinstance(t, Scalar) and t.kind == "int" for t in types):
+        exponent = types[1].value  # type: ignore[attr-defined]
+        return REAL if exponent is UNKNOWN else INT if exponent >= 0 else Scalar("float")
+    if REAL in types:
+        return _example_of_real(function, types)
+    samples = [sample(t) for t in types]
+    keywords = {name: sample(t) for name, t in named}
+    if any(value is _NO_SAMPLE for value in (*samples, *keywords.values())):
+        return ANY
+    try:
+        with np.errstate(all="ignore"):
+            return forget_value(type_of(function(*samples, **keywords)))
+    except _FAILURES:
+        return ANY
+
+
+def _example_of_real(function: Any, types: tuple[Type, ...]) -> Type:
+    """With a number of unknown kind among the operands, arithmetic gives another, or an array."""
+    if getattr(function, "__module__", "") == "math":
+        return Scalar("float")
+    if function in _COMPARISONS:
+        return BOOL if all(map(is_number, types)) else ANY
+    if function not in _ARITHMETIC and not isinstance(function, np.ufunc):
+        return ANY
+    if all(map(is_number, types)):
+        return REAL
+    ranks = {t.rank for t in types if isinstance(t, Array)}
+    others = [t for t in types if not isinstance(t, Array) and not is_number(t)]
+    if len(ranks) == 1 and not others:
+        return Array(None, ranks.pop())
+    return ANY
+
+
+_COMPARISONS = (operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge)
+_ARITHMETIC = (
+    operator.add, operator.sub, operator.mul, operator.truediv, operator.pow, operator.neg, operator.pos,
+    operator.floordiv, operator.mod,
+)  # fmt: skip
+
+
 class _NoSample:
     """Equal to nothing, so that a search among arrays compares by identity."""
 
 
 _NO_SAMPLE: Any = _NoSample()
 
-_COMPARISONS = (operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge)
 
 
 def sample(t: Type) -> Any:

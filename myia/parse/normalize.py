@@ -40,6 +40,9 @@ from myia.parse.support import advice_for
 RESERVED = frozenset({"rt", *dir(builtins), *keyword.kwlist})
 """Names that generated variables never take."""
 
+_EMITTED = frozenset({"rt", "np", "math", "range", "reversed", "float"})
+"""Names that emitted code uses itself: a local variable of such a name gets another."""
+
 _HINTS: dict[type[ast.AST], str] = {
     ast.Add: "total", ast.Sub: "difference", ast.Mult: "product", ast.Div: "quotient", ast.Pow: "power",
     ast.MatMult: "product", ast.FloorDiv: "quotient", ast.Mod: "remainder",
@@ -119,8 +122,8 @@ class _Normalizer:
         self.used |= RESERVED | self.locals | {n.id for b in body for n in ast.walk(b) if isinstance(n, ast.Name)}
         if self.parent is not None:
             self.used |= self.parent.used
-        if "rt" in self.locals:
-            self.renamed["rt"] = self.fresh("rt_user")
+        for name in sorted(self.locals & _EMITTED):
+            self.renamed[name] = self.fresh(f"{name}_user")
         parameters = tuple(self.parameters(node.args))
         result = self.fresh_local("result")
         single = isinstance(body[-1], ast.Return) and sum(_returns(body)) == 1
@@ -490,6 +493,11 @@ class _Normalizer:
             plain = [_at(ast.Starred(sequence, ast.Load()), node)]
         else:
             plain = [self.atom(a) for a in node.args]
+        if len(node.keywords) > 1 and any(k.arg is None for k in node.keywords):
+            raise self.unsupported(
+                node, "** beside other keywords", "the keywords' adjoints could not be told apart",
+                "put all keywords into one dictionary",
+            )  # fmt: skip
         keywords = [_at(ast.keyword(k.arg, self.atom(k.value)), node) for k in node.keywords]
         return _at(ast.Call(function, plain, keywords), node)
 
@@ -666,6 +674,9 @@ class _Normalizer:
         program = inner.program()
         self.nested[name] = program
         self.used |= inner.used
+        self.inputs.update(inner.inputs)
+        self.constants.update(inner.constants)
+        self.origins.update(inner.origins)
         definition = as_function(program)
         definition.name = name
         definition.args.args = definition.args.args[len(program.captures) :]

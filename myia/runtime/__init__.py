@@ -14,3 +14,4 @@ from myia.runtime.index import *  # noqa: F403
 from myia.runtime.linalg import *  # noqa: F403
 from myia.runtime.sort import *  # noqa: F403
 from myia.runtime.inactive import *  # noqa: F403  (after the module `shape`: rt.shape is np.shape)
+from myia.runtime.dynamic import *  # noqa: F403

@@ -5,13 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy import array, asanyarray, asarray, ascontiguousarray, asfortranarray, copy, full, full_like, meshgrid
+from numpy import (
+    array,
+    asanyarray,
+    asarray,
+    ascontiguousarray,
+    asfortranarray,
+    copy,
+    full,
+    full_like,
+    meshgrid,
+)
 
 from myia.errors import MissingRule
 from myia.runtime.adjoints import unbroadcast, zeros_like
 
 __all__ = [
     "array",
+    "array_astype",
+    "array_copy",
+    "array_item",
+    "array_tolist",
     "asanyarray",
     "asarray",
     "ascontiguousarray",
@@ -29,6 +43,11 @@ __all__ = [
     "tolist_back",
 ]
 
+array_astype = np.ndarray.astype
+array_copy = np.ndarray.copy
+array_item = np.ndarray.item
+array_tolist = np.ndarray.tolist
+
 
 def nested_back(g: Any, x: Any) -> Any:
     """The adjoint of `x`, an array, a number or nested lists of them, of which an array was made.
@@ -43,17 +62,13 @@ def nested_back(g: Any, x: Any) -> Any:
             shape = np.shape(x)
             if g.shape != shape:
                 g = g.reshape(shape)
-            if len(shape) == 1:
-                return g.tolist() if _all_numbers(x) else [nested_back(p, item) for p, item in zip(g, x, strict=True)]
+            if len(shape) == 1 and all(isinstance(item, (float, int)) for item in x):
+                return g.tolist()
             return [nested_back(part, item) for part, item in zip(g, x, strict=True)]
         return zeros_like(x)
     if isinstance(g, np.ndarray):
         return g.item() if g.dtype.kind == "f" else 0.0
     return g
-
-
-def _all_numbers(x: Any) -> bool:
-    return all(isinstance(item, (float, int)) for item in x)
 
 
 def astype_back(g: Any, x: Any) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from myia.errors import UnsupportedMutation, UnsupportedSyntax
+from myia.runtime.adjoints import zeros_like
 
 __all__ = [
     "append",
@@ -18,20 +19,25 @@ __all__ = [
     "builtin_len",
     "builtin_range",
     "builtin_set",
+    "builtin_slice",
     "built",
     "include",
     "insert",
     "keys",
+    "owned",
+    "popped",
     "rebindable",
     "sequence",
     "shortest",
     "unpacked",
     "unpacked_at_least",
+    "without_last",
 ]
 
 builtin_len = builtins.len
 builtin_range = builtins.range
 builtin_set = builtins.set
+builtin_slice = builtins.slice
 
 
 def sequence(x: Any) -> Any:
@@ -126,3 +132,19 @@ def include(members: set[Any], member: Any) -> set[Any]:
 def built(x: Any) -> Any:
     """The container, now complete."""
     return x
+
+
+def owned(d_x: Any) -> Any:
+    """A container of adjoints that may be taken apart: a copy, the elements shared."""
+    return list(d_x) if isinstance(d_x, (list, tuple)) else dict(d_x)
+
+
+def without_last(d_items: list[Any]) -> list[Any]:
+    """The adjoint of a list before its last `append`, in place."""
+    d_items.pop()
+    return d_items
+
+
+def popped(d_table: dict[Any, Any], key: Any, value: Any) -> Any:
+    """Take out the adjoint of the value last inserted under `key`; zero if another replaced it."""
+    return d_table.pop(key) if key in d_table else zeros_like(value)

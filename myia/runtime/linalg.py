@@ -304,12 +304,12 @@ def _reciprocal_gaps(gaps: Any, values: str, function: str) -> Any:
         raise NotDifferentiable(
             f"{function} meets equal {values}, and the gradient depends on their vectors",
             reason="those vectors are any basis of their space, no function of the matrix",
-            remedy=f"use the {values} only, or what does not depend on the choice of basis, as a matrix function",
+            remedy=f"use the {values} only, or a matrix function that does not need their vectors",
         )
     return np.where(off, 1 / np.where(off, gaps, 1), 0)
 
 
-def eigvalsh_backward(g: Any, a: Any, UPLO: str) -> Any:  # noqa: N803
+def eigvalsh_backward(g: Any, a: Any, UPLO: Any) -> Any:  # noqa: N803
     """The adjoint of `a` in `eigvalsh(a, UPLO)`, in the triangle that is read."""
     _, v = np.linalg.eigh(a, UPLO)
     return _read_triangle((v * g[..., None, :]) @ _t(v), upper=UPLO.upper() == "U")

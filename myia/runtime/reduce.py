@@ -544,8 +544,10 @@ def trapezoid_nodes_adjoint(g: Any, y: Any, x: Any, axis: int) -> Any:
     return diff_adjoint(heights, x, 1, axis)
 
 
-def trapezoid_step_adjoint(g: Any, y: Any, dx: Any, axis: int) -> Any:
-    """The contribution of `trapezoid` to a uniform width."""
+def trapezoid_step_adjoint(g: Any, y: Any, x: Any, dx: Any, axis: int) -> Any:
+    """The contribution of `trapezoid` to a uniform width, which nodes override."""
+    if x is not None:
+        return zero_adjoint(dx)
     return _as_given(np.asarray(unbroadcast(_mean_heights(g, y, axis), dx)), dx)
 
 

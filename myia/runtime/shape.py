@@ -45,10 +45,11 @@ from numpy import (
 )
 
 from myia.errors import MissingRule
-from myia.runtime.adjoints import unbroadcast, zeros_like
+from myia.runtime.adjoints import unbroadcast
 
 __all__ = [
     "array_append",
+    "array_flatten",
     "array_insert",
     "array_reshape",
     "array_split",
@@ -73,6 +74,7 @@ __all__ = [
     "hstack_axis",
     "insert_array_backward",
     "insert_values_backward",
+    "linalg_matrix_transpose",
     "matrix_transpose",
     "moveaxis",
     "pad",
@@ -105,8 +107,10 @@ __all__ = [
 ]
 
 array_append = np.append
+array_flatten = np.ndarray.flatten
 array_insert = np.insert
 array_reshape = np.ndarray.reshape
+linalg_matrix_transpose = np.linalg.matrix_transpose
 
 
 def reshape_back(g: Any, x: Any, order: str = "C") -> Any:
@@ -339,8 +343,9 @@ def _pad_pairs(pad_width: Any, rank: int) -> list[list[int]]:
         pairs = np.zeros((rank, 2), int)
         for axis, pair in pad_width.items():
             pairs[axis] = pair
-        return pairs.tolist()
-    return np.broadcast_to(np.asarray(pad_width).astype(int), (rank, 2)).tolist()
+    else:
+        pairs = np.broadcast_to(np.asarray(pad_width).astype(int), (rank, 2))
+    return [[int(before), int(after)] for before, after in pairs]
 
 
 def insert_array_backward(g: Any, arr: Any, obj: Any, values: Any, axis: int | None) -> Any:

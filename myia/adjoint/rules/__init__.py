@@ -14,3 +14,4 @@ from myia.adjoint.rules import construct  # noqa: F401
 from myia.adjoint.rules import index  # noqa: F401
 from myia.adjoint.rules import linalg  # noqa: F401
 from myia.adjoint.rules import sort  # noqa: F401
+from myia.adjoint.rules import containers  # noqa: F401

@@ -64,6 +64,7 @@ def full(y, shape, fill_value, dtype=None, order="C"):
 
 @adjoint(np.full_like)
 def full_like(y, a, fill_value, dtype=None, order="K", subok=True, shape=None):
+    d[a] += rt.zeros_like(a)  # only its shape matters
     d[fill_value] += rt.fill_back(d[y], fill_value)
 
 

@@ -63,7 +63,7 @@ def nanstd(y, a, axis=None, dtype=None, *, ddof=0, keepdims=False):
 def trapezoid(result, y, x=None, dx=1.0, axis=-1):
     d[y] += rt.trapezoid_adjoint(d[result], y, x, dx, axis)
     d[x] += rt.trapezoid_nodes_adjoint(d[result], y, x, axis)
-    d[dx] += rt.trapezoid_step_adjoint(d[result], y, dx, axis)
+    d[dx] += rt.trapezoid_step_adjoint(d[result], y, x, dx, axis)
 
 
 # -- products --------------------------------------------------------------------------

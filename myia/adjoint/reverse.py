@@ -1,0 +1,598 @@
+"""Reverse mode over the normal form: for each statement, the code that carries adjoints back over it.
+
+The reverse code of `y = f(x)` is the rule's template with the adjoint `d_y` in the place of `d[y]`.
+`Reversal` holds it by statement, with the zeros that branches and loops need where the adjoint of a
+variable must exist on every path. Which primal values that code reads, and therefore what the forward
+sweep must save, is decided afterwards by `analysis/record.py`; the two sweeps are put together by
+`control.py`.
+
+An adjoint is kept in one of two forms. In the value form the first contribution binds the name and the
+later ones rebind it to a sum. An accumulator owns its memory, is made as zeros, and is added to in
+place: for an array or container read by index, or read in a loop that does not change it.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from myia.adjoint.inline import Binding, Term, instantiate
+from myia.adjoint.template import Contribution, Rule
+from myia.analysis.activity import Activity, contributing, differentiable_names
+from myia.errors import MissingRule, MyiaError, NotDifferentiable, UnsupportedSyntax
+from myia.parse.infer import CLOSURE, Inference, Operation, Typed, name_of
+from myia.parse.program import Program, blocks_of, names_read, names_written, statements_of
+from myia.parse.types import (
+    ANY,
+    REAL,
+    Array,
+    Nested,
+    Type,
+    describe,
+    is_complex,
+    is_number,
+    may_vary,
+)
+
+Bound = frozenset[str]
+"""The active variables whose adjoint is bound at a point of the reverse sweep."""
+
+_CHOOSES = frozenset({"condition", "i", "indices", "index", "axis", "ddof", "side", "condlist"})
+"""Parameters of rules through which no derivative flows, whatever their type."""
+
+
+@dataclass(frozen=True, eq=False)
+class UserCall:
+    """A call of a user function: which arguments are active, and the names of the compiled pair."""
+
+    pair: str
+    typed: Typed
+    arguments: tuple[tuple[str, ast.expr], ...]
+    active: tuple[str, ...]
+    record: str
+
+
+@dataclass(frozen=True, eq=False)
+class DynamicCall:
+    """A call whose function only the run knows: the name of its pullback and the active operands.
+
+    `method`: the function is an attribute of the first operand; `spread`: which operands are `*args`
+    or `**kwargs`.
+    """
+
+    pullback: str
+    active: tuple[bool, ...]
+    method: bool
+
+
+@dataclass(eq=False)
+class Reversal:
+    """The reverse code of a program, by statement of its normal form."""
+
+    typed: Typed
+    activity: Activity
+    adjoint_names: dict[str, str]
+    adjoint_types: dict[str, Type]
+    code: dict[ast.stmt, list[ast.stmt]] = field(default_factory=dict)
+    branch_zeros: dict[tuple[ast.stmt, int], list[ast.stmt]] = field(default_factory=dict)
+    entry_zeros: dict[ast.stmt, list[ast.stmt]] = field(default_factory=dict)
+    step_zeros: dict[ast.stmt, list[ast.stmt]] = field(default_factory=dict)
+    user_calls: dict[ast.stmt, UserCall] = field(default_factory=dict)
+    dynamic_calls: dict[ast.stmt, DynamicCall] = field(default_factory=dict)
+    results: dict[ast.stmt, str] = field(default_factory=dict)
+    """A name for the result of `h = op(h)` until it is bound, where the backprop reads both."""
+    bound_at_start: Bound = frozenset()
+
+
+PairOf = Callable[[Typed, tuple[str, ...]], str]
+"""Compiles a callee for its active arguments and gives the base name of its pair of functions."""
+
+
+def reverse(
+    typed: Typed, activity: Activity, inference: Inference, pair_of: PairOf, fresh: Callable[[str], str]
+) -> Reversal:
+    """The reverse code of a program. Raises MissingRule or NotDifferentiable with the place."""
+    names = {name: fresh(f"d_{name}") for name in _in_order(typed.program, activity.active)}
+    types = {names[name]: adjoint_type(typed.types.get(name, ANY)) for name in names}
+    reversal = Reversal(typed, activity, names, types)
+    generator = _Generator(typed, activity, reversal, inference, pair_of, fresh)
+    start = frozenset({typed.program.result}) & activity.active
+    reversal.bound_at_start = generator.block(typed.program.body, start)
+    return reversal
+
+
+def adjoint_type(t: Type) -> Type:
+    """The type of the adjoint of a value: a number of any kind for a scalar, else the same."""
+    if is_number(t):
+        return REAL
+    return t if isinstance(t, Array) else ANY
+
+
+def _in_order(program: Program, names: frozenset[str]) -> list[str]:
+    """Active variables in the order of their first definition, so that names are deterministic."""
+    ordered = list(program.arguments)
+    for statement in statements_of(program.body):
+        ordered += names_written(statement)
+    return [name for name in dict.fromkeys(ordered) if name in names]
+
+
+@dataclass
+class _Generator:
+    typed: Typed
+    activity: Activity
+    reversal: Reversal
+    inference: Inference
+    pair_of: PairOf
+    fresh: Callable[[str], str]
+    accumulators: frozenset[str] = field(init=False)
+    at: ast.stmt = field(default_factory=ast.Pass)
+
+    def __post_init__(self) -> None:
+        self.accumulators = frozenset(self._find_accumulators())
+
+    # -- control flow -----------------------------------------------------------------------------
+
+    def block(self, statements: list[ast.stmt], bound: Bound) -> Bound:
+        """Generate the reverse code of a block, last statement first; the bound adjoints before it."""
+        for statement in reversed(statements):
+            bound = self._statement(statement, bound)
+        return bound
+
+    def _statement(self, s: ast.stmt, bound: Bound) -> Bound:
+        match s:
+            case ast.If(_, body, orelse):
+                ends = [self.block(body, bound), self.block(orelse, bound)]
+                union = ends[0] | ends[1]
+                for branch, end in enumerate(ends):
+                    self.reversal.branch_zeros[s, branch] = self._zeros(union - end, s)
+                return union
+            case ast.For(_, _, body) | ast.While(_, body):
+                head = bound
+                while not (start := self.block(body, head)) <= head:
+                    head |= start
+                self.reversal.entry_zeros[s] = self._zeros(head - bound, s)
+                self.reversal.step_zeros[s] = self._zeros(head - start, s)
+                return head
+            case ast.Assign() | ast.FunctionDef():
+                self.at = s
+                return self._assignment(s, bound)
+            case ast.Expr(value):
+                self._check_effect(s, value)
+        return bound
+
+    def _assignment(self, s: ast.Assign | ast.FunctionDef, bound: Bound) -> Bound:
+        (target,) = names_written(s)
+        self.reversal.code[s] = []
+        if target not in bound:
+            return bound
+        emitter = _Emitter(self, s, target, bound - {target})
+        if isinstance(s, ast.FunctionDef):
+            emitter.captures(self.typed.program.nested[s.name].captures)
+        else:
+            emitter.operation(self.typed.operations[s], s.value)
+        self.reversal.code[s] = emitter.code
+        return emitter.bound
+
+    def _zeros(self, names: frozenset[str], at: ast.stmt) -> list[ast.stmt]:
+        return [self.zero(name, at) for name in self.reversal.adjoint_names if name in names]
+
+    def zero(self, name: str, at: ast.stmt) -> ast.stmt:
+        return _bind(self.reversal.adjoint_names[name], self.zero_value(name), at)
+
+    def zero_value(self, name: str) -> ast.expr:
+        if is_number(self.typed.types.get(name, ANY)):
+            return ast.Constant(0.0)
+        return runtime_call("zeros_like", ast.Name(name, ast.Load()))
+
+    # -- accumulators -----------------------------------------------------------------------------
+
+    def _find_accumulators(self) -> set[str]:
+        found: set[str] = set()
+        loops: list[ast.stmt] = []
+
+        def visit(block: list[ast.stmt]) -> None:
+            for s in block:
+                if isinstance(s, (ast.For, ast.While)):
+                    loops.append(s)
+                for inner in blocks_of(s):
+                    visit(inner)
+                if isinstance(s, ast.Assign):
+                    found.update(self._read_by_index(s))
+                    if loops:
+                        invariant = differentiable_names(self.typed, s) - written[loops[0]]
+                        found.update(n for n in invariant if isinstance(self.typed.types.get(n), Array))
+                if isinstance(s, (ast.For, ast.While)):
+                    loops.pop()
+
+        written = {
+            s: {name for inner in statements_of([s]) for name in names_written(inner)}
+            for s in self.typed.program.body
+            if isinstance(s, (ast.For, ast.While))
+        }
+        for s in statements_of(self.typed.program.body):
+            if isinstance(s, (ast.For, ast.While)) and s not in written:
+                written[s] = {name for inner in statements_of([s]) for name in names_written(inner)}
+        visit(self.typed.program.body)
+        return found & self.activity.active
+
+    def _read_by_index(self, s: ast.Assign) -> set[str]:
+        operation = self.typed.operations.get(s)
+        if operation is None or operation.rule is None:
+            return set()
+        indexed = {
+            step.parameter for step in operation.rule.body if isinstance(step, Contribution) and step.index is not None
+        }
+        operands = (operation.operands[p] for p in indexed)
+        return {o.id for o in operands if isinstance(o, ast.Name) and not is_number(self.typed.type_of(o))}
+
+    # -- refusing ---------------------------------------------------------------------------------
+
+    def refuse(self, error: type[MyiaError], at: ast.AST, summary: str, reason: str, remedy: str) -> NoReturn:
+        place = self.typed.program.source.location(at)
+        raise error(summary, reason=reason, remedy=remedy, location=place)
+
+    def _check_effect(self, s: ast.Expr, value: ast.expr) -> None:
+        """A call for its effect: refuse it if it may write into a value that matters."""
+        operation = self.typed.operations.get(s)
+        if operation is None or operation.kind in ("inactive", "user", "rule") or not isinstance(value, ast.Call):
+            return
+        values = [*value.args, *(k.value for k in value.keywords)]
+        read = {name for v in values for name in names_read(v)}
+        active = sorted(n for n in read & self.activity.active if not is_number(self.typed.types.get(n, ANY)))
+        if active:
+            self.refuse(
+                MissingRule,
+                s,
+                f"{active[0]!r}, which the gradient depends on, is given to {ast.unparse(value.func)}",
+                "nothing says that the call leaves its argument unchanged",
+                "pass a copy, or drop the call",
+            )
+
+
+@dataclass
+class _Emitter:
+    """The reverse code of one assignment, whose adjoint is bound."""
+
+    generator: _Generator
+    statement: ast.stmt
+    target: str
+    bound: Bound
+    code: list[ast.stmt] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.typed = self.generator.typed
+        self.names = self.generator.reversal.adjoint_names
+        self.adjoint: ast.expr = ast.Name(self.names[self.target], ast.Load())
+        self.result = self.target
+
+    # -- by kind of operation ---------------------------------------------------------------------
+
+    def operation(self, operation: Operation, value: ast.expr) -> None:
+        self._refuse_complex()
+        match operation.kind:
+            case "alias":
+                self._prepare([value])
+                self.contribute(value, self.adjoint)
+            case "tuple" | "list":
+                elements: list[ast.expr] = value.elts  # type: ignore[attr-defined]
+                self._prepare([*elements, *elements])
+                for k, element in enumerate(elements):
+                    self.contribute(element, _item(self.adjoint, ast.Constant(k)))
+            case "dict":
+                assert isinstance(value, ast.Dict)
+                self._prepare([*value.values, *value.values])
+                self._dictionary(value)
+            case "rule":
+                self._rule(operation, value)
+            case "user":
+                self._user_call(operation)
+            case "dynamic":
+                self._dynamic_call(operation, value)
+            case "opaque":
+                self._refuse_opaque(operation, value)
+
+    def captures(self, captured: tuple[str, ...]) -> None:
+        """A nested function brings the adjoints of what it captured, when it was passed elsewhere."""
+        for k, name in enumerate(captured):
+            self.contribute(ast.Name(name, ast.Load()), _item(self.adjoint, ast.Constant(k)))
+
+    def _dictionary(self, value: ast.Dict) -> None:
+        keys = [key.value if isinstance(key, ast.Constant) else None for key in value.keys]
+        if None in keys or len(set(keys)) < len(keys):
+            # A key may repeat: the last one's value is in the dictionary, the others' are not.
+            for key, item in reversed(list(zip(value.keys, value.values, strict=True))):
+                assert key is not None
+                self.contribute(item, runtime_call("popped", self.adjoint, key, item))
+            return
+        for key, item in zip(value.keys, value.values, strict=True):
+            assert key is not None
+            self.contribute(item, _item(self.adjoint, key))
+
+    def _rule(self, operation: Operation, value: ast.expr) -> None:
+        assert operation.rule is not None
+        wanted = {p for p in contributing(operation) if self._is_active(operation.operands.get(p))}
+        self._refuse_uncovered(operation, value)
+        steps = [s for s in operation.rule.body if isinstance(s, Contribution) and s.parameter in wanted]
+        self._prepare([operation.operands[s.parameter] for s in steps], any(s.index is not None for s in steps))
+        self._name_result(operation.rule, value)
+        terms = list(
+            instantiate(
+                operation.rule, operation.operands, self.result, self.adjoint, wanted.__contains__, self.generator.fresh
+            )
+        )
+        # The target's own adjoint is rebound last: the other terms still read it.
+        own = [t for t in terms if isinstance(t, Term) and self._is_own(t.operand)]
+        for term in [*(t for t in terms if t not in own), *own]:
+            if isinstance(term, Binding):
+                self._emit(_bind(term.name, term.value, self.statement))
+                continue
+            contribution = term.value
+            if operation.rule.broadcast and self._may_broadcast(operation, term.operand):
+                contribution = runtime_call("unbroadcast", contribution, term.operand)
+            self.contribute(term.operand, contribution, term.negative, term.index)
+
+    def _name_result(self, rule: Rule, value: ast.expr) -> None:
+        """In `h = op(h)`, tell the result from the operand if the template reads the result."""
+        reads = any(rule.output in names_read(step.value) for step in rule.body)
+        if self.target in names_read(value) and reads:
+            self.result = self.generator.fresh(f"{self.target}_next")
+            self.generator.reversal.results[self.statement] = self.result
+            self.typed.types[self.result] = self.typed.types.get(self.target, ANY)
+
+    def _may_broadcast(self, operation: Operation, operand: ast.expr) -> bool:
+        """Whether the operand's shape may differ from the result's, as far as types tell."""
+        if is_number(self.typed.type_of(operand)):
+            return not all(is_number(self.typed.type_of(o)) for o in operation.operands.values())
+        others = [o for o in operation.operands.values() if o is not operand]
+        return not all(is_number(self.typed.type_of(o)) or _same(o, operand) or _is_none(o) for o in others)
+
+    def _user_call(self, operation: Operation) -> None:
+        callee = operation.program
+        assert callee is not None
+        arguments = tuple(operation.operands.items())
+        active: list[str] = []
+        types: list[Type] = []
+        for name, expression in arguments:
+            if name == CLOSURE:
+                owner = self.typed.type_of(expression)
+                assert isinstance(owner, Nested)
+                types += owner.captures
+                if self._is_active(expression):
+                    active += [c for c, t in zip(callee.captures, owner.captures, strict=True) if may_vary(t)]
+            else:
+                types.append(self.generator.inference.operand_type(self.typed, expression))
+                if self._is_active(expression):
+                    active.append(name)
+        typed = self.generator.inference.infer(callee, tuple(types))
+        pair = self.generator.pair_of(typed, tuple(active))
+        record = self.generator.fresh(f"{self.target}_record")
+        self.generator.reversal.user_calls[self.statement] = UserCall(pair, typed, arguments, tuple(active), record)
+        self._prepare([expression for _, expression in arguments])
+        back = ast.Call(ast.Name(f"{pair}_backward", ast.Load()), [ast.Name(record, ast.Load()), self.adjoint], [])
+        if len(active) == 1:
+            values: dict[str, ast.expr] = {active[0]: back}
+        else:
+            parts = self.generator.fresh("parts")
+            self._emit(_bind(parts, back, self.statement))
+            values = {name: _item(ast.Name(parts, ast.Load()), ast.Constant(k)) for k, name in enumerate(active)}
+        for name, expression in arguments:
+            if name == CLOSURE:
+                captured = [values.get(c, ast.Constant(0.0)) for c in callee.captures]
+                self.contribute(expression, ast.List(captured, ast.Load()))
+            elif name in values:
+                self.contribute(expression, values[name])
+
+    def _dynamic_call(self, operation: Operation, value: ast.expr) -> None:
+        if isinstance(value, ast.Attribute):
+            operands: list[ast.expr] = [value.value]
+            method = True
+        else:
+            assert isinstance(value, ast.Call)
+            method = isinstance(value.func, ast.Attribute) and operation.function == ("method", value.func.attr)
+            operands = dynamic_operands(value, method)
+            self._refuse_active_callee(value)
+        active = tuple(self._is_active(operand) for operand in operands)
+        pullback = self.generator.fresh(f"{self.target}_pullback")
+        self.generator.reversal.dynamic_calls[self.statement] = DynamicCall(pullback, active, method)
+        parts = self.generator.fresh("parts")
+        call = ast.Call(ast.Name(pullback, ast.Load()), [self.adjoint], [])
+        self._emit(_bind(parts, call, self.statement))
+        for k, operand in enumerate(operands):
+            if active[k]:
+                self.contribute(operand, _item(ast.Name(parts, ast.Load()), ast.Constant(k)))
+
+    # -- contributions ----------------------------------------------------------------------------
+
+    def _prepare(self, operands: list[ast.expr], in_place: bool = False) -> None:
+        """If the target is among its own operands, keep its adjoint where rebinding cannot reach it."""
+        own = [o for o in operands if self._is_own(o)]
+        if not own or (len(own) == 1 and not in_place and self.target not in self.generator.accumulators):
+            return
+        kept = self.generator.fresh(f"{self.names[self.target]}_out")
+        types = self.generator.reversal.adjoint_types
+        types[kept] = types[self.names[self.target]]
+        self._emit(_bind(kept, self.adjoint, self.statement))
+        self.adjoint = ast.Name(kept, ast.Load())
+
+    def contribute(
+        self, operand: ast.expr, value: ast.expr, negative: bool = False, index: ast.expr | None = None
+    ) -> None:
+        """Add `value` to the adjoint of `operand`, if that is active."""
+        if isinstance(operand, (ast.Tuple, ast.List)):
+            self._contribute_parts(operand.elts, value)
+            return
+        if isinstance(operand, ast.Dict):
+            self._contribute_entries(operand, value)
+            return
+        if not isinstance(operand, ast.Name) or operand.id not in self.generator.activity.active:
+            return
+        name, d_name = operand.id, self.names[operand.id]
+        current = ast.Name(d_name, ast.Load())
+        t = self.typed.types.get(name, ANY)
+        if name in self.generator.accumulators or index is not None:
+            if name not in self.bound:
+                self._emit(self.generator.zero(name, self.statement))
+            if negative:
+                value = ast.UnaryOp(ast.USub(), value)
+            self._emit(self._add_in_place(current, value, index, t))
+        elif name not in self.bound:
+            value = ast.UnaryOp(ast.USub(), value) if negative else value
+            if not (isinstance(value, ast.Name) and value.id == d_name):
+                self._emit(_bind(d_name, value, self.statement))
+        elif is_number(t) or isinstance(t, Array):
+            total = ast.BinOp(current, ast.Sub() if negative else ast.Add(), value)
+            self._emit(_bind(d_name, total, self.statement))
+        else:
+            value = ast.UnaryOp(ast.USub(), value) if negative else value
+            self._emit(_bind(d_name, runtime_call("accumulate", current, value), self.statement))
+        self.bound |= {name}
+
+    def _contribute_parts(self, elements: list[ast.expr], value: ast.expr) -> None:
+        active = [k for k, element in enumerate(elements) if self._is_active(element)]
+        if not active:
+            return
+        if not isinstance(value, ast.Name):
+            parts = self.generator.fresh("parts")
+            self._emit(_bind(parts, value, self.statement))
+            value = ast.Name(parts, ast.Load())
+        for k in active:
+            self.contribute(elements[k], _item(value, ast.Constant(k)))
+
+    def _contribute_entries(self, operand: ast.Dict, value: ast.expr) -> None:
+        if not any(map(self._is_active, operand.values)):
+            return
+        parts = self.generator.fresh("parts")
+        self._emit(_bind(parts, value, self.statement))
+        for key, item in zip(operand.keys, operand.values, strict=True):
+            assert key is not None
+            self.contribute(item, _item(ast.Name(parts, ast.Load()), key))
+
+    def _add_in_place(self, current: ast.Name, value: ast.expr, index: ast.expr | None, t: Type) -> ast.stmt:
+        target = ast.Name(current.id, ast.Store())
+        if index is None:
+            if isinstance(t, Array):
+                return ast.copy_location(ast.AugAssign(target, ast.Add(), value), self.statement)
+            return _bind(current.id, runtime_call("accumulate", current, value), self.statement)
+        if isinstance(t, Array) and self._is_basic(index):
+            element = ast.Subscript(current, index, ast.Store())
+            return ast.copy_location(ast.AugAssign(element, ast.Add(), value), self.statement)
+        call = runtime_call("add_at", current, as_index(index), value)
+        return ast.copy_location(ast.Expr(call), self.statement)
+
+    def _is_basic(self, index: ast.expr) -> bool:
+        """Whether types show that an index selects each element at most once."""
+        parts = index.elts if isinstance(index, ast.Tuple) else [index]
+        for part in parts:
+            if isinstance(part, ast.Slice) or (isinstance(part, ast.Constant) and part.value in (None, Ellipsis)):
+                continue
+            if not is_number(self.typed.type_of(part)):
+                return False
+        return True
+
+    def _emit(self, statement: ast.stmt) -> None:
+        self.code.append(statement)
+
+    # -- questions --------------------------------------------------------------------------------
+
+    def _is_own(self, operand: ast.expr) -> bool:
+        if isinstance(operand, (ast.Tuple, ast.List)):
+            return any(map(self._is_own, operand.elts))
+        if isinstance(operand, ast.Dict):
+            return any(map(self._is_own, operand.values))
+        return isinstance(operand, ast.Name) and operand.id == self.target
+
+    def _is_active(self, operand: ast.expr | None) -> bool:
+        return operand is not None and bool(names_read(operand) & self.generator.activity.active)
+
+    # -- refusing ---------------------------------------------------------------------------------
+
+    def _refuse_complex(self) -> None:
+        if is_complex(self.typed.types.get(self.target, ANY)):
+            self.generator.refuse(
+                NotDifferentiable,
+                self.statement,
+                "a complex value that the gradient depends on",
+                "Myia differentiates real numbers; the derivative of a complex value needs a convention",
+                "compute with the real and the imaginary part as two real arrays",
+            )
+
+    def _refuse_opaque(self, operation: Operation, value: ast.expr) -> None:
+        varied = sorted(names_read(value) & self.generator.activity.varied)
+        if not varied:
+            return
+        self.generator.refuse(
+            MissingRule,
+            value,
+            operation.why.split("\n")[0],
+            "the gradient depends on its result, and "
+            + (f"on {varied[0]!r} through it" if varied else "it has no rule")
+            + ("\n" + operation.why.partition("\n")[2] if "\n" in operation.why else ""),
+            "write it with functions that have rules (docs/conventions.md lists them), or add a rule (CONTRIBUTING.md)",
+        )
+
+    def _refuse_uncovered(self, operation: Operation, value: ast.expr) -> None:
+        """A varied operand to which the template contributes nothing, and that is no choice or index."""
+        covered = contributing(operation)
+        for parameter, operand in operation.operands.items():
+            if parameter in covered or parameter in _CHOOSES:
+                continue
+            for name in sorted(names_read(operand) & self.generator.activity.varied):
+                if may_vary(self.typed.types.get(name, ANY)):
+                    self.generator.refuse(
+                        MissingRule,
+                        value,
+                        f"{name_of(operation.function)} has no derivative with respect to {parameter!r}",
+                        f"the gradient depends on {name!r}, which is given for it",
+                        "convert it with int() or bool() if it only chooses, or write the operation out",
+                    )
+
+    def _refuse_active_callee(self, call: ast.Call) -> None:
+        if isinstance(call.func, ast.Name) and call.func.id in self.generator.activity.varied:
+            self.generator.refuse(
+                UnsupportedSyntax,
+                call,
+                f"which function {call.func.id!r} is, is known only when the program runs",
+                "it may be one defined inside another, whose captured variables matter for the gradient",
+                "call the function by its name, or pass the captured variables as arguments",
+            )
+
+
+def dynamic_operands(call: ast.Call, method: bool) -> list[ast.expr]:
+    """The operands of a call at run time: receiver, positional arguments, keyword arguments."""
+    receiver = [call.func.value] if method and isinstance(call.func, ast.Attribute) else []
+    arguments = [a.value if isinstance(a, ast.Starred) else a for a in call.args]
+    return [*receiver, *arguments, *(k.value for k in call.keywords)]
+
+
+def runtime_call(name: str, *arguments: ast.expr) -> ast.Call:
+    """`rt.name(arguments)`."""
+    return ast.Call(ast.Attribute(ast.Name("rt", ast.Load()), name, ast.Load()), list(arguments), [])
+
+
+def as_index(index: ast.expr) -> ast.expr:
+    """An index as a value: slices written as calls of `slice`."""
+    match index:
+        case ast.Slice(lower, upper, step):
+            parts = [part or ast.Constant(None) for part in (lower, upper, step)]
+            return runtime_call("builtin_slice", *parts)
+        case ast.Tuple(elements):
+            return ast.Tuple([as_index(e) for e in elements], ast.Load())
+    return index
+
+
+def _bind(name: str, value: ast.expr, at: ast.stmt) -> ast.stmt:
+    return ast.copy_location(ast.Assign([ast.Name(name, ast.Store())], value), at)
+
+
+def _item(value: ast.expr, index: ast.expr) -> ast.expr:
+    return ast.Subscript(value, index, ast.Load())
+
+
+def _same(a: ast.expr, b: ast.expr) -> bool:
+    return isinstance(a, ast.Name) and isinstance(b, ast.Name) and a.id == b.id
+
+
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None

@@ -1,0 +1,61 @@
+"""To be recorded (TBR): which values the forward sweep saves before it overwrites them.
+
+The reverse sweep passes the points of the program backwards, and at each the variables its code reads
+must have the values they had there. A value is saved only if some reverse code still to run reads it
+and an assignment overwrites it: `needed` holds, at each point, the variables whose present value the
+reverse code of the statements already passed reads. An assignment to a needed variable saves it, and
+its reversal restores it. (Hascoet & Pascual 2013, "The Tapenade automatic differentiation tool", 4.2.)
+
+In straight-line code each assignment has a name of its own (`webs.py`), so nothing is overwritten.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from myia.analysis.dataflow import ForwardFlow
+from myia.parse.program import names_read, names_written
+
+Needed = frozenset[str]
+
+
+@dataclass(frozen=True)
+class Records:
+    """`saves[s]`: the variables saved before statement `s`; `needed`: at the end of the sweep."""
+
+    saves: dict[ast.stmt, tuple[str, ...]]
+    needed: Needed
+
+
+def to_be_recorded(sweep: list[ast.stmt], reads: Mapping[ast.stmt, frozenset[str]]) -> Records:
+    """The saves of a forward sweep; `reads[s]`: what the reverse code of `s` reads.
+
+    A name both read by the reverse code and bound by `s` means the value after `s`, unless `s` itself
+    reads it, when it means the value before.
+    """
+    saves: dict[ast.stmt, set[str]] = {}
+
+    def transfer(s: ast.stmt, needed: Needed) -> Needed:
+        read = reads.get(s, frozenset())
+        written = set(names_written(s))
+        after = written & read - names_read(s)
+        before = needed | (read - after)
+        if overwritten := before & written:
+            saves.setdefault(s, set()).update(overwritten)
+        return before - written | after
+
+    end = ForwardFlow(transfer, frozenset.union).block(sweep, frozenset())
+    return Records({s: tuple(sorted(names)) for s, names in saves.items()}, end or frozenset())
+
+
+def assigned_before(sweep: list[ast.stmt], arguments: frozenset[str]) -> tuple[dict[ast.stmt, Needed], Needed | None]:
+    """The variables certainly bound before each statement, and at the end."""
+
+    def transfer(s: ast.stmt, bound: Needed) -> Needed:
+        return bound.union(names_written(s))
+
+    flow = ForwardFlow(transfer, frozenset.intersection)
+    end = flow.block(sweep, arguments)
+    return flow.before, end

@@ -1,0 +1,333 @@
+"""What a user calls: arguments in, gradients out."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from types import FunctionType, MethodType
+from typing import Any, overload
+
+import numpy as np
+
+from myia.codegen.load import annotate, user_place
+from myia.errors import (
+    Location,
+    MyiaError,
+    NotDifferentiable,
+    RecursionDepth,
+    SourceUnavailable,
+    UnknownArgument,
+    UnsupportedSyntax,
+)
+from myia.parse.source import all_arguments, python_function, source_of
+from myia.parse.types import AnyType, Array, Dict, List, NumpyScalar, Scalar, Tuple, Type, describe, type_of
+from myia.pipeline import Compiled, compile_gradient
+from myia.runtime.adjoints import like
+
+Wrt = int | str | tuple[int | str, ...]
+
+
+@overload
+def grad(function: Callable[..., Any], *, wrt: Wrt = 0) -> Gradient: ...
+@overload
+def grad(function: None = None, *, wrt: Wrt = 0) -> Callable[[Callable[..., Any]], Gradient]: ...
+def grad(function: Callable[..., Any] | None = None, *, wrt: Wrt = 0) -> Any:
+    """The gradient of a real-valued function, as a function of the same arguments.
+
+    `wrt` selects arguments by position or name. One selected argument gives one gradient, a tuple
+    of them gives a tuple. A gradient has the structure, shape and dtype of its argument: a float for a
+    float, an array for an array, a list, tuple or dictionary for a container of those.
+
+    Works as a decorator, `@grad` or `@grad(wrt="w")`. Compiling happens at the first call for each
+    combination of argument types.
+
+    Raises, at the first call, the errors of `myia.errors`: NonScalarOutput, NotDifferentiable,
+    UnknownArgument, UnsupportedSyntax, MissingRule, SourceUnavailable, RecursionDepth.
+
+    >>> from myia.parse._doctest import example      # sin(x) * x + 1
+    >>> grad(example)(0.5)
+    0.9182168195493902
+    """
+    if function is None:
+        return functools.partial(grad, wrt=wrt)
+    return Gradient(function, wrt, with_value=False)
+
+
+@overload
+def value_and_grad(function: Callable[..., Any], *, wrt: Wrt = 0) -> Gradient: ...
+@overload
+def value_and_grad(function: None = None, *, wrt: Wrt = 0) -> Callable[[Callable[..., Any]], Gradient]: ...
+def value_and_grad(function: Callable[..., Any] | None = None, *, wrt: Wrt = 0) -> Any:
+    """Like `grad`, but gives the pair of the function's value and its gradient."""
+    if function is None:
+        return functools.partial(value_and_grad, wrt=wrt)
+    return Gradient(function, wrt, with_value=True)
+
+
+def explain(function: Callable[..., Any], *args: Any, wrt: Wrt = 0) -> str:
+    """Every stage of the compilation for these arguments, as Python text; nothing is run."""
+    gradient = function if isinstance(function, Gradient) else Gradient(function, wrt, with_value=False)
+    compiled, _ = gradient._compiled_for(args, {})
+    return "\n\n".join(f"# == {title} ==\n{text.rstrip()}" for title, text in compiled.stages) + "\n"
+
+
+class Gradient:
+    """A function that computes a gradient. Made by `grad` and `value_and_grad`."""
+
+    primal: Callable[..., Any]
+    """The function it is the gradient of."""
+
+    def __init__(self, function: Callable[..., Any], wrt: Wrt, with_value: bool) -> None:
+        if isinstance(function, Gradient):
+            raise UnsupportedSyntax(
+                f"the gradient of the gradient of {function.__name__}",
+                reason="higher derivatives are not supported yet",
+                remedy="write the inner gradient as a function of its own (docs/design.md says what is planned)",
+            )
+        if not callable(function):
+            raise SourceUnavailable(
+                f"{function!r} is not a function", reason="only functions have gradients", remedy="pass a function"
+            )
+        self.primal = function
+        self.wrt = wrt
+        self.with_value = with_value
+        self._function, self._bound = _plain(function)
+        self._parameters = _Parameters(self._function)
+        self._selected = self._positions(wrt)
+        self._single = not isinstance(wrt, tuple)
+        self._compiled: dict[tuple[Type, ...], Compiled] = {}
+        self._latest: Compiled | None = None
+        self._plain_count = len(self._parameters.names) if self._parameters.plain else -1
+        functools.update_wrapper(self, function, updated=())
+
+    # -- calling ----------------------------------------------------------------------------------
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        compiled, arguments = self._compiled_for(args, kwargs)
+        try:
+            result = compiled.run(*arguments)
+        except BaseException as error:
+            raise _explained(error, self.__name__) from error.__cause__
+        if self.with_value:
+            value, *adjoints = result
+        else:
+            adjoints = [result] if len(self._selected) == 1 else result
+        gradients = tuple(like(d_x, arguments[k]) for d_x, k in zip(adjoints, self._selected, strict=True))
+        gradient = gradients[0] if self._single else gradients
+        return (value, gradient) if self.with_value else gradient
+
+    def __get__(self, owner: Any, kind: type | None = None) -> Any:
+        return self if owner is None else MethodType(self, owner)
+
+    def __repr__(self) -> str:
+        return f"<gradient of {self.__name__} with respect to {self.wrt!r}>"
+
+    # -- looking inside ---------------------------------------------------------------------------
+
+    @property
+    def source(self) -> str:
+        """The emitted text of the latest specialisation. Raises SourceUnavailable before the first."""
+        if self._latest is None:
+            raise SourceUnavailable(
+                f"the gradient of {self.__name__} has not been compiled yet",
+                reason="it is specialised on the types of the arguments of a call",
+                remedy="call it first, or use source_for(*args)",
+            )
+        return self._latest.source
+
+    def source_for(self, *args: Any, **kwargs: Any) -> str:
+        """The emitted text for arguments of these types, without running it."""
+        return self._compiled_for(args, kwargs)[0].source
+
+    # -- compiling --------------------------------------------------------------------------------
+
+    def _compiled_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Compiled, tuple[Any, ...]]:
+        if self._bound:
+            args = self._bound + args
+        if kwargs or len(args) != self._plain_count:
+            args = tuple(flatten_call(self._function, args, kwargs)[0])
+        key = tuple(map(type_of, args))
+        compiled = self._compiled.get(key)
+        if compiled is None or not compiled.holds():
+            compiled = self._compile(key)
+        self._latest = compiled
+        return compiled, args
+
+    def _compile(self, key: tuple[Type, ...]) -> Compiled:
+        for position in self._selected:
+            self._check_differentiable(position, key[position])
+        compiled = compile_gradient(self._function, key, self._selected, self.with_value)
+        if len(self._compiled) >= 256:
+            self._compiled.pop(next(iter(self._compiled)))
+        self._compiled[key] = compiled
+        return compiled
+
+    def _positions(self, wrt: Wrt) -> tuple[int, ...]:
+        chosen = wrt if isinstance(wrt, tuple) else (wrt,)
+        names = self._parameters.names
+        first = len(self._bound)
+        if not first and names and names[0] == "self":
+            first = 1
+        positions = []
+        for item in chosen:
+            if isinstance(item, str) and item in names[len(self._bound) :]:
+                positions.append(names.index(item))
+            elif isinstance(item, (int, np.integer)) and not isinstance(item, bool):
+                count = self._parameters.positional
+                if not -(count - first) <= item < count - first:
+                    raise self._unknown(f"argument {item}", item)
+                positions.append(int(item) + (first if item >= 0 else count))
+            else:
+                raise self._unknown(f"argument {item!r}", item)
+        if not positions:
+            raise self._unknown("no argument", wrt)
+        if len(set(positions)) < len(positions):
+            raise self._unknown("an argument twice", wrt)
+        return tuple(positions)
+
+    def _unknown(self, what: str, item: Any) -> UnknownArgument:
+        names = ", ".join(self._parameters.names[len(self._bound) :])
+        return UnknownArgument(
+            f"wrt={item!r} selects {what} of {self._function.__name__}",
+            reason=f"{self._function.__name__} takes ({names})",
+            remedy="give the position or the name of one of its arguments",
+            location=_definition(self._function),
+        )
+
+    def _check_differentiable(self, position: int, t: Type) -> None:
+        name = self._parameters.names[position]
+        bad = _without_derivative(t)
+        if bad is None:
+            return
+        what = f"the selected argument {name!r} is {_article(describe(t))}"
+        if bad == "complex":
+            reason, remedy = (
+                "the gradient with respect to a complex number needs a convention",
+                "pass the real and the imaginary part as two real arguments",
+            )
+        elif bad == "number":
+            reason, remedy = (
+                "an integer or boolean cannot be varied continuously",
+                f"pass a float (float({name}) or {name}.astype(float)), or select another argument",
+            )
+        else:
+            reason, remedy = (
+                "only floats, float arrays, and lists, tuples and dictionaries of them have gradients",
+                "select the arrays in it, each an argument of its own",
+            )
+        raise NotDifferentiable(what, reason=reason, remedy=remedy, location=_definition(self._function, name))
+
+
+class _Parameters:
+    """What a call needs to know of a function's parameters, in the order of the compiled function."""
+
+    def __init__(self, function: FunctionType) -> None:
+        code = function.__code__
+        count = code.co_argcount + code.co_kwonlyargcount
+        count += bool(code.co_flags & inspect.CO_VARARGS) + bool(code.co_flags & inspect.CO_VARKEYWORDS)
+        self.names = code.co_varnames[:count]
+        self.positional = code.co_argcount
+        self.plain = count == code.co_argcount
+
+
+def flatten_call(
+    function: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[list[Any], dict[Any, tuple[int, Any]]]:
+    """The value of every parameter, `*args` as a tuple and `**kwargs` as a dictionary.
+
+    The second result says, for each positional argument by number and each keyword by name, which
+    parameter took it, and under which index or key of a starred one. Raises TypeError as a call would.
+    """
+    signature = _signature_of(function)
+    bound = signature.bind(*args, **kwargs)
+    bound.apply_defaults()
+    names = _Parameters(function).names
+    positions = {name: k for k, name in enumerate(names)}
+    places: dict[Any, tuple[int, Any]] = {}
+    number = 0
+    for name, parameter in signature.parameters.items():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            for k in range(len(bound.arguments[name])):
+                places[number] = (positions[name], k)
+                number += 1
+        elif parameter.kind is parameter.VAR_KEYWORD:
+            places.update({key: (positions[name], key) for key in bound.arguments[name]})
+        elif name in kwargs and parameter.kind is not parameter.POSITIONAL_ONLY:
+            places[name] = (positions[name], None)
+        elif parameter.kind is not parameter.KEYWORD_ONLY and number < len(args):
+            places[number] = (positions[name], None)
+            number += 1
+    return [bound.arguments[name] for name in names], places
+
+
+@functools.lru_cache(maxsize=1024)
+def _signature_of(function: FunctionType) -> inspect.Signature:
+    return inspect.signature(function, follow_wrapped=False)
+
+
+def _plain(function: Any) -> tuple[FunctionType, tuple[Any, ...]]:
+    return python_function(function)
+
+
+def _without_derivative(t: Type) -> str | None:
+    """Why a selected argument of this type has no gradient; None if it has one."""
+    match t:
+        case Scalar(kind):
+            return None if kind in ("float", "real") else {"complex": "complex", "int": "number", "bool": "number"}.get(
+                kind, "object"
+            )
+        case NumpyScalar(dtype) | Array(dtype):
+            if dtype is None or dtype.kind == "f":
+                return None
+            return {"c": "complex", "i": "number", "u": "number", "b": "number"}.get(dtype.kind, "object")
+        case Tuple(items) | Dict(_, items):
+            found = [_without_derivative(item) for item in items]
+            return None if not found or None in found else found[0]
+        case List(item):
+            return _without_derivative(item)
+        case AnyType():
+            return None
+    return "object"
+
+
+def _article(what: str) -> str:
+    return f"{'an' if what[0] in 'aeiou' else 'a'} {what}"
+
+
+def _definition(function: FunctionType, parameter: str | None = None) -> Location | None:
+    """Where a function, or one of its parameters, is written."""
+    try:
+        source = source_of(function)
+    except SourceUnavailable:
+        return None
+    for argument in all_arguments(source.node.args):
+        if argument.arg == parameter:
+            return source.location(argument)
+    return Location(source.filename, source.node.lineno)
+
+
+def _explained(error: BaseException, name: str) -> BaseException:
+    """The error with the user's place: a note, or the location of a refusal."""
+    if isinstance(error, RecursionError) and not isinstance(error, MyiaError):
+        return RecursionDepth(
+            f"the gradient of {name} recurses deeper than the interpreter allows",
+            reason=f"a recursive function's gradient recurses as deep as the function: {error}",
+            remedy="raise the limit with sys.setrecursionlimit, or write the recursion as a loop",
+            location=_deepest_place(error),
+        )
+    if isinstance(error, MyiaError):
+        if error.location is None:
+            error.location = _deepest_place(error)
+        return error
+    annotate(error)
+    return error
+
+
+def _deepest_place(error: BaseException) -> Location | None:
+    place = None
+    traceback = error.__traceback__
+    while traceback is not None:
+        place = user_place(traceback.tb_frame.f_code.co_filename, traceback.tb_lineno) or place
+        traceback = traceback.tb_next
+    return None if place is None else Location(*place)

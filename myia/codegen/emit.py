@@ -1,0 +1,103 @@
+"""Print a function for people: the user's line beside what was made of it.
+
+Each stretch of emitted statements that comes from one line of the user's starts with that line as a
+comment, `# 12: h = np.tanh(w @ h + x)`. The line map tells, for every emitted line, where it is from.
+"""
+
+from __future__ import annotations
+
+import ast
+import linecache
+from dataclasses import dataclass, field
+
+_COLUMN = 48
+_INDENT = "    "
+
+
+@dataclass
+class Printer:
+    """Collects the text of one emitted module, line by line."""
+
+    filename: str
+    lines: list[str] = field(default_factory=list)
+    origins: dict[int, tuple[str, int]] = field(default_factory=dict)
+    _last: int | None = None
+
+    def function(
+        self, name: str, parameters: list[str], doc: str, parts: list[tuple[str, list[ast.stmt]]], filename: str
+    ) -> None:
+        """A function whose body is given in titled parts; a part without a title follows on."""
+        self.filename = filename
+        if self.lines:
+            self.lines += ["", ""]
+        self._head(name, parameters)
+        self.lines.append(f'{_INDENT}"""{doc}"""')
+        for title, statements in parts:
+            self._last = None
+            if title and statements:
+                self.lines.append(f"{_INDENT}# -- {title} " + "-" * (70 - len(title)))
+            self._block(statements, 1)
+
+    def _head(self, name: str, parameters: list[str]) -> None:
+        line = f"def {name}({', '.join(parameters)}):"
+        if len(line) <= 100:
+            self.lines.append(line)
+        else:
+            self.lines += [f"def {name}(", *(f"{_INDENT}{p}," for p in parameters), "):"]
+
+    def _block(self, statements: list[ast.stmt], depth: int) -> None:
+        for statement in statements:
+            self._statement(statement, depth)
+
+    def _statement(self, s: ast.stmt, depth: int) -> None:
+        match s:
+            case ast.If(test, body, orelse):
+                self._line(f"if {_text(test)}:", depth, s)
+                self._block(body, depth + 1)
+                if len(orelse) == 1 and isinstance(orelse[0], ast.If):
+                    self._elif(orelse[0], depth)
+                elif orelse:
+                    self._line("else:", depth, None)
+                    self._block(orelse, depth + 1)
+            case ast.For(target, walk, body):
+                self._line(f"for {_text(target)} in {_text(walk)}:", depth, s)
+                self._block(body, depth + 1)
+            case ast.While(test, body):
+                self._line(f"while {_text(test)}:", depth, s)
+                self._block(body, depth + 1)
+            case ast.FunctionDef(name, arguments, body):
+                self._line(f"def {name}({ast.unparse(arguments)}):", depth, s)
+                self._block(body, depth + 1)
+            case _:
+                self._line(_text(s), depth, s)
+
+    def _elif(self, s: ast.If, depth: int) -> None:
+        self._line(f"elif {_text(s.test)}:", depth, s)
+        self._block(s.body, depth + 1)
+        if len(s.orelse) == 1 and isinstance(s.orelse[0], ast.If):
+            self._elif(s.orelse[0], depth)
+        elif s.orelse:
+            self._line("else:", depth, None)
+            self._block(s.orelse, depth + 1)
+
+    def _line(self, text: str, depth: int, s: ast.stmt | None) -> None:
+        line = _INDENT * depth + text
+        origin = getattr(s, "lineno", None)
+        if origin is not None:
+            if origin != self._last:
+                source = linecache.getline(self.filename, origin).strip()
+                if source:
+                    line = f"{line:<{_COLUMN}}  # {origin}: {source}"
+                self._last = origin
+            self.origins[len(self.lines) + 1] = (self.filename, origin)
+        self.lines.append(line)
+
+    def text(self) -> str:
+        return "\n".join(self.lines) + "\n"
+
+
+def _text(node: ast.AST) -> str:
+    text = ast.unparse(ast.fix_missing_locations(node))
+    if isinstance(node, ast.Tuple) and text.startswith("(") and text.endswith(")"):
+        return text[1:-1]
+    return text

@@ -1,0 +1,57 @@
+"""Load emitted text as a module that debuggers can show and tracebacks can be followed through."""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+_loaded: dict[str, LoadedModule] = {}
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedModule:
+    """Emitted text under the file name `<myia ...>`, with the user's place for each of its lines."""
+
+    filename: str
+    text: str
+    origins: dict[int, tuple[str, int]]
+    namespace: dict[str, Any]
+
+    def __getitem__(self, name: str) -> Callable[..., Any]:
+        function: Callable[..., Any] = self.namespace[name]
+        return function
+
+
+def load(name: str, text: str, origins: dict[int, tuple[str, int]], namespace: dict[str, Any]) -> LoadedModule:
+    """Execute emitted text in a namespace of its own."""
+    filename = f"<myia {name} {len(_loaded) + 1}>"
+    linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
+    namespace["__name__"] = f"myia.emitted.{name}"
+    exec(compile(text, filename, "exec"), namespace)  # noqa: S102 - our own text
+    module = _loaded[filename] = LoadedModule(filename, text, origins, namespace)
+    return module
+
+
+def user_place(filename: str, line: int) -> tuple[str, int] | None:
+    """The user's file and line for a line of emitted text."""
+    module = _loaded.get(filename)
+    return None if module is None else module.origins.get(line)
+
+
+def annotate(error: BaseException) -> None:
+    """Note the user's lines that an exception passed through inside emitted code."""
+    places = []
+    traceback = error.__traceback__
+    while traceback is not None:
+        place = user_place(traceback.tb_frame.f_code.co_filename, traceback.tb_lineno)
+        if place is not None:
+            places.append(place)
+        traceback = traceback.tb_next
+    noted = getattr(error, "__notes__", [])
+    for filename, line in places[-8:]:
+        note = f"in {filename}:{line}: {linecache.getline(filename, line).strip()}"
+        if note not in noted:
+            error.add_note(note)
+            noted = getattr(error, "__notes__", [])

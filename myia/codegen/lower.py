@@ -1,0 +1,220 @@
+"""Choose what runs each operation, from types: Python's operators for scalars, `rt.*` for arrays.
+
+`a * b` stays as it is for floats and for what types do not tell (where Python decides when it runs);
+for arrays it becomes `rt.multiply(a, b)`. Functions of the operator table become `rt.name`.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import myia.runtime as rt
+from myia.codegen.namespace import Namespace
+from myia.parse.infer import OPERATORS, example_type
+from myia.parse.program import Program
+from myia.parse.types import ANY, Array, Known, Type, constant_type, is_immutable, join
+
+_NAMES: dict[type[ast.AST], str] = {
+    ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide", ast.Pow: "power",
+    ast.MatMult: "matmul", ast.FloorDiv: "floor_divide", ast.Mod: "remainder", ast.USub: "negative",
+}  # fmt: skip
+
+
+@dataclass
+class Lowering:
+    """Lowers the statements of one function. `types` covers its variables and their adjoints."""
+
+    program: Program
+    types: Mapping[str, Type]
+    namespace: Namespace
+
+    def block(self, statements: list[ast.stmt]) -> list[ast.stmt]:
+        return [made for s in statements for made in self.statement(s)]
+
+    def statement(self, s: ast.stmt) -> list[ast.stmt]:
+        made: ast.stmt
+        match s:
+            case ast.Assign(targets, value):
+                made = ast.Assign(targets, self.expression(value)[0])
+            case ast.AugAssign(target, op, value):
+                made = ast.AugAssign(self.target(target), op, self.expression(value)[0])
+            case ast.Expr(ast.Call(ast.Attribute(ast.Name("rt"), "rebindable"), [ast.Name(name)])) if is_immutable(
+                self.types.get(name, ANY)
+            ):
+                return []
+            case ast.Expr(value):
+                made = ast.Expr(self.expression(value)[0])
+            case ast.If(test, body, orelse):
+                made = ast.If(self.expression(test)[0], self.block(body) or [ast.Pass()], self.block(orelse))
+            case ast.For(target, walk, body):
+                made = ast.For(target, self.expression(walk)[0], self.block(body) or [ast.Pass()], [])
+            case ast.While(test, body):
+                made = ast.While(test, self.block(body) or [ast.Pass()], [])
+            case ast.Assert(test, message):
+                text = None if message is None else self.expression(message)[0]
+                made = ast.Assert(self.expression(test)[0], text)
+            case ast.Raise(exception, cause):
+                raised = None if exception is None else self.expression(exception)[0]
+                made = ast.Raise(raised, None if cause is None else self.expression(cause)[0])
+            case ast.FunctionDef(name, arguments, body):
+                inner = self.program.nested[name]
+                untyped = Lowering(inner, {}, self.namespace)
+                made = ast.FunctionDef(name, self.defaults(inner, arguments), untyped.block(body), [])
+                if "type_params" in ast.FunctionDef._fields:
+                    made.type_params = []  # type: ignore[attr-defined]
+            case ast.Return(value):
+                made = ast.Return(None if value is None else self.expression(value)[0])
+            case _:
+                return [s]
+        return [ast.copy_location(made, s)]
+
+    def defaults(self, inner: Program, arguments: ast.arguments) -> ast.arguments:
+        """The signature of a nested function, with its defaults."""
+        from myia.parse.program import KEYWORD_ONLY, POSITIONAL, POSITIONAL_ONLY, VAR_KEYWORD, VAR_POSITIONAL
+
+        made = ast.arguments([], [], None, [], [], None, [])
+        for parameter in inner.parameters:
+            argument = ast.arg(parameter.name)
+            default: ast.expr | None = None
+            if parameter.capture is not None:
+                default = ast.Name(parameter.capture, ast.Load())
+            elif parameter.optional:
+                default = ast.Constant(parameter.default)
+            if parameter.kind in (POSITIONAL_ONLY, POSITIONAL):
+                (made.posonlyargs if parameter.kind == POSITIONAL_ONLY else made.args).append(argument)
+                if default is not None:
+                    made.defaults.append(default)
+            elif parameter.kind == KEYWORD_ONLY:
+                made.kwonlyargs.append(argument)
+                made.kw_defaults.append(default)
+            elif parameter.kind == VAR_POSITIONAL:
+                made.vararg = argument
+            elif parameter.kind == VAR_KEYWORD:
+                made.kwarg = argument
+        return made
+
+    def target(self, target: ast.expr) -> ast.expr:
+        if isinstance(target, ast.Subscript):
+            return ast.Subscript(target.value, self.expression(target.slice)[0], ast.Store())
+        return target
+
+    # -- expressions ------------------------------------------------------------------------------
+
+    def expression(self, node: ast.expr) -> tuple[ast.expr, Type]:
+        """The lowered expression and its type."""
+        match node:
+            case ast.Name(name):
+                if name in self.program.constants and name != "rt":
+                    return self.namespace.constant(name, self.program), Known(self.program.constants[name])
+                return node, self.types.get(name, ANY)
+            case ast.Constant(value):
+                if isinstance(value, (bool, int, float, str, type(None), complex, bytes, type(Ellipsis))):
+                    return _literal(node), constant_type(value)
+                return ast.Name(self.namespace.bind("default", value), ast.Load()), ANY
+            case ast.BinOp(left, op, right):
+                (left, a), (right, b) = self.expression(left), self.expression(right)
+                result = example_type(OPERATORS[type(op)], (a, b))
+                if type(op) in _NAMES and (isinstance(a, Array) or isinstance(b, Array)):
+                    return _call(_NAMES[type(op)], left, right), result
+                return ast.BinOp(left, op, right), result
+            case ast.UnaryOp(op, operand):
+                operand, a = self.expression(operand)
+                result = example_type(OPERATORS[type(op)], (a,))
+                if isinstance(op, ast.USub) and isinstance(a, Array):
+                    return _call("negative", operand), result
+                return ast.UnaryOp(op, operand), result
+            case ast.Compare(left, [op], [right]):
+                (left, a), (right, b) = self.expression(left), self.expression(right)
+                known = type(op) in OPERATORS
+                return ast.Compare(left, [op], [right]), example_type(OPERATORS[type(op)], (a, b)) if known else ANY
+            case ast.IfExp(test, body, orelse):
+                (body, a), (orelse, b) = self.expression(body), self.expression(orelse)
+                return ast.IfExp(self.expression(test)[0], body, orelse), join(a, b)
+            case ast.Call(function, args, keywords):
+                return self.call(function, args, keywords)
+            case ast.Attribute(value, name):
+                path = ast.unparse(node)
+                if path in self.program.constants:
+                    value_type = self.program.constants[path]
+                    return self.namespace.constant(path, self.program), constant_type(value_type)
+                if isinstance(value, ast.Name) and value.id in ("rt", "np", "math"):
+                    return self.template_name(node), ANY
+                return ast.Attribute(self.expression(value)[0], name, ast.Load()), ANY
+        return self.rebuilt(node), ANY
+
+    def rebuilt(self, node: Any) -> Any:
+        """Any other expression, with its parts lowered."""
+        fields: dict[str, Any] = {}
+        for name, value in ast.iter_fields(node):
+            if isinstance(value, list):
+                fields[name] = [self.part(item) for item in value]
+            else:
+                fields[name] = self.part(value)
+        return ast.copy_location(type(node)(**fields), node)
+
+    def part(self, value: Any) -> Any:
+        if isinstance(value, ast.expr):
+            return self.expression(value)[0]
+        if isinstance(value, ast.AST) and not isinstance(value, (ast.operator, ast.expr_context, ast.cmpop, ast.boolop)):
+            return self.rebuilt(value)
+        return value
+
+    def call(
+        self, function: ast.expr, args: list[ast.expr], keywords: list[ast.keyword]
+    ) -> tuple[ast.expr, Type]:
+        lowered = [self.expression(a) for a in args]
+        named = [ast.keyword(k.arg, self.expression(k.value)[0]) for k in keywords]
+        result: Type = ANY
+        made = self.expression(function)[0]
+        target = self.known(made)
+        if target is not None and not named and _runs_by_example(target):
+            result = example_type(target, tuple(t for _, t in lowered))
+        return ast.Call(made, [e for e, _ in lowered], named), result
+
+    def known(self, function: ast.expr) -> Any:
+        """The function of the operator table or of `math` that a lowered callee names."""
+        match function:
+            case ast.Attribute(ast.Name("rt"), name):
+                return getattr(rt, name, None)
+            case ast.Attribute(ast.Name("math"), name):
+                return getattr(self.namespace.values.get("math"), name, None)
+        return None
+
+    def template_name(self, node: ast.Attribute) -> ast.expr:
+        """A dotted name of a template: `rt.x`, `np.x` (the runtime's), `math.x`."""
+        import math
+
+        import numpy as np
+
+        assert isinstance(node.value, ast.Name)
+        match node.value.id:
+            case "np":
+                if hasattr(rt, node.attr):
+                    return ast.Attribute(ast.Name("rt", ast.Load()), node.attr, ast.Load())
+                return ast.Attribute(ast.Name(self.namespace.bind("np", np), ast.Load()), node.attr, ast.Load())
+            case "math":
+                return ast.Attribute(ast.Name(self.namespace.bind("math", math), ast.Load()), node.attr, ast.Load())
+        return node
+
+
+def _call(name: str, *arguments: ast.expr) -> ast.expr:
+    return ast.Call(ast.Attribute(ast.Name("rt", ast.Load()), name, ast.Load()), list(arguments), [])
+
+
+def _runs_by_example(function: Any) -> bool:
+    """Whether the result type may be found by running the function: NumPy's and math's own only."""
+    import numpy as np
+
+    module = getattr(function, "__module__", "") or ""
+    return isinstance(function, np.ufunc) or module == "math" or module.startswith("numpy")
+
+
+def _literal(node: ast.Constant) -> ast.expr:
+    """A literal as it can be printed: infinities and NaN have no literal of their own."""
+    value = node.value
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return ast.Call(ast.Name("float", ast.Load()), [ast.Constant(str(value))], [])
+    return node

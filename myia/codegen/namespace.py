@@ -1,0 +1,81 @@
+"""The names emitted code sees: the runtime, and what the user's free names stand for."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import functools
+from dataclasses import dataclass, field
+from typing import Any
+
+from myia import runtime
+from myia.parse.program import Program
+
+
+@functools.cache
+def operator_names() -> dict[int, str]:
+    """The name of each function in the runtime's table of operators, by identity."""
+    return {id(value): name for name, value in sorted(vars(runtime).items(), reverse=True) if callable(value)}
+
+
+@dataclass
+class Namespace:
+    """The globals of one emitted module. Every object keeps the user's name unless two share one."""
+
+    values: dict[str, Any] = field(default_factory=lambda: {"rt": runtime})
+    reserved: set[str] = field(default_factory=lambda: {"rt", *dir(builtins)})
+
+    def fresh(self, hint: str) -> str:
+        name, count = hint, 1
+        while name in self.reserved:
+            count += 1
+            name = f"{hint}_{count}"
+        self.reserved.add(name)
+        return name
+
+    def bind(self, hint: str, value: Any) -> str:
+        """A name for `value`: the one it has, or a new one like `hint`."""
+        if getattr(builtins, hint, _MISSING) is value:
+            return hint
+        for name in (hint, *(f"{hint}__{k}" for k in range(2, 1000))):
+            if name in self.values and self.values[name] is value:
+                return name
+            if name not in self.reserved:
+                self.values[name] = value
+                self.reserved.add(name)
+                return name
+        raise AssertionError(hint)
+
+    def constant(self, path: str, program: Program) -> ast.expr:
+        """An expression for a dotted path of the user's: `rt.tanh` for `np.tanh`, if the table has it."""
+        value = program.constants[path]
+        if path.startswith("rt.") and program.constants.get("rt") is runtime:
+            return ast.parse(path, mode="eval").body
+        name = operator_names().get(id(value))
+        if name is not None and getattr(runtime, name) is value and getattr(builtins, path, None) is not value:
+            return ast.parse(f"rt.{name}", mode="eval").body
+        base, *attributes = path.split(".")
+        node: ast.expr = ast.Name(self.bind(base, program.constants[base]), ast.Load())
+        for attribute in attributes:
+            node = ast.Attribute(node, attribute, ast.Load())
+        return node
+
+    def load(self, program: Program) -> list[ast.stmt]:
+        """Assignments that read the program's free data as it is now."""
+        loads: list[ast.stmt] = []
+        for name, origin in program.inputs.items():
+            value: ast.expr
+            if origin.cell is not None:
+                cell = ast.Name(self.bind(f"{name}_cell", origin.cell), ast.Load())
+                value = ast.Attribute(cell, "cell_contents", ast.Load())
+            else:
+                assert origin.names is not None
+                module = str(origin.names.get("__name__", "module")).rsplit(".", 1)[-1].strip("_")
+                table = ast.Name(self.bind(f"{module}_globals", origin.names), ast.Load())
+                value = ast.Subscript(table, ast.Constant(origin.name), ast.Load())
+            loads.append(ast.copy_location(ast.Assign([ast.Name(name, ast.Store())], value), program.source.node))
+        return loads
+
+
+_MISSING = object()
+

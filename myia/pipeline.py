@@ -1,0 +1,341 @@
+"""The passes, in order.
+
+    function --parse--> normal form --adjoint--> adjoint normal form --codegen--> Python
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from types import FunctionType
+from typing import Any
+
+import myia.adjoint.rules  # noqa: F401 - fills the tables
+from myia.adjoint.control import Sweeps, sweeps
+from myia.adjoint.reverse import Reversal, reverse, runtime_call
+from myia.analysis.activity import activity
+from myia.codegen.emit import Printer
+from myia.codegen.load import LoadedModule, load
+from myia.codegen.lower import Lowering
+from myia.codegen.namespace import Namespace
+from myia.errors import NotDifferentiable
+from myia.parse.infer import Inference, Typed
+from myia.parse.program import Program, names_read, names_written, statements_of
+from myia.parse.scope import MISSING, Origin, is_constant
+from myia.parse.types import (
+    AnyType,
+    Array,
+    Scalar,
+    Type,
+    describe,
+    is_complex,
+    is_number,
+    type_of,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Compiled:
+    """A gradient for one tuple of argument types.
+
+    `run(*arguments)` gives the value and the adjoints of the selected arguments.
+    """
+
+    module: LoadedModule
+    run: Any
+    guards: tuple[Guard, ...]
+    stages: tuple[tuple[str, str], ...]
+
+    @property
+    def source(self) -> str:
+        return self.module.text
+
+    def holds(self) -> bool:
+        """Whether everything the compiler resolved is still as it was."""
+        return all(guard.holds() for guard in self.guards)
+
+
+@dataclass(frozen=True, eq=False)
+class Guard:
+    """What a free name was when it was compiled: an object by identity, or data by type."""
+
+    origin: Origin
+    path: tuple[str, ...]
+    value: Any
+    expected: Type | None
+
+    def holds(self) -> bool:
+        value = self.origin.load()
+        for name in self.path:
+            value = getattr(value, name, MISSING)
+        if self.expected is None:
+            return value is self.value
+        return value is not MISSING and type_of(value) == self.expected
+
+
+def compile_gradient(
+    function: FunctionType, arguments: tuple[Type, ...], selected: tuple[int, ...], with_value: bool
+) -> Compiled:
+    """Compile the gradient of `function` with respect to the selected parameters."""
+    unit = _Unit()
+    program = unit.inference.program_of(function)
+    typed = unit.inference.infer(program, arguments)
+    wrt = tuple(program.parameters[k].name for k in selected)
+    unit.check_result(typed)
+    module = unit.joined(typed, wrt, with_value)
+    return unit.finish(module, program.name, f"{program.name}_grad", function)
+
+
+def compile_pair(function: FunctionType, arguments: tuple[Type, ...], active: tuple[int, ...]) -> Compiled:
+    """Compile `f_forward` and `f_backward` for a function met at run time."""
+    unit = _Unit()
+    program = unit.inference.program_of(function)
+    typed = unit.inference.infer(program, arguments)
+    base = unit.pair_of(typed, tuple(program.arguments[k] for k in active))
+    return unit.finish(typed, program.name, base, function)
+
+
+@dataclass
+class _Unit:
+    """One emitted module: a gradient and the pairs of the functions it calls."""
+
+    inference: Inference = field(default_factory=Inference)
+    namespace: Namespace = field(default_factory=Namespace)
+    printer: Printer = field(default_factory=lambda: Printer(""))
+    pairs: dict[tuple[Typed, tuple[str, ...]], str] = field(default_factory=dict)
+    stages: list[tuple[str, str]] = field(default_factory=list)
+
+    # -- the outermost function -------------------------------------------------------------------
+
+    def joined(self, typed: Typed, wrt: tuple[str, ...], with_value: bool) -> Typed:
+        """Emit one function that runs both sweeps."""
+        program = typed.program
+        name = self.namespace.fresh(f"{program.name}_grad")
+        assert name == f"{program.name}_grad"
+        result, fresh = program.result, self.fresh_for(program)
+        reversal, both = self.differentiate(typed, frozenset(wrt), fresh, split=False)
+        adjoints = reversal.adjoint_names
+        seed: list[ast.stmt] = []
+        at = _return_of(program)
+        one = runtime_call("ones_like", ast.Name(result, ast.Load()))
+        if result in adjoints:
+            exact = isinstance(typed.result, Scalar) and typed.result.kind == "float"
+            seed = [_assign(adjoints[result], ast.Constant(1.0) if exact else one, at)]
+        elif not is_number(typed.result):
+            seed = [ast.copy_location(ast.Expr(one), at)]
+        ended = []
+        bound = reversal.bound_at_start
+        for argument in wrt:
+            if argument in adjoints and argument in bound:
+                ended.append(ast.Name(adjoints[argument], ast.Load()))
+            else:
+                ended.append(runtime_call("zeros_like", ast.Name(argument, ast.Load())))
+        values: list[ast.expr] = [ast.Name(result, ast.Load())] if with_value else []
+        returned = _result_of([*values, *ended])
+        lower = self.lowering(typed, reversal)
+        wanted = ", ".join(wrt)
+        doc = f"d {program.name} / d {wanted}  ({_file(program)}), specialised for {_signature(typed)}."
+        self.printer.function(
+            name,
+            list(program.arguments),
+            doc,
+            [
+                ("forward", [*self.namespace.load(program), *lower.block([*both.setup, *both.forward])]),
+                ("reverse", lower.block([*seed, *both.reverse])),
+                ("", lower.block([returned])),
+            ],
+            program.source.filename,
+        )
+        return typed
+
+    # -- called functions -------------------------------------------------------------------------
+
+    def pair_of(self, typed: Typed, active: tuple[str, ...]) -> str:
+        """Emit `f_forward` and `f_backward` for a callee; gives `f`."""
+        key = (typed, active)
+        if key in self.pairs:
+            return self.pairs[key]
+        program = typed.program
+        base = self.pairs[key] = self.base_name(program)
+        fresh = self.fresh_for(program)
+        reversal, both = self.differentiate(typed, frozenset(active), fresh, split=True)
+        adjoints, result = reversal.adjoint_names, program.result
+        lower = self.lowering(typed, reversal)
+        record = _tuple([ast.Name(name, ast.Load()) for name in both.saved])
+        forward = [*both.forward, _result_of([ast.Name(result, ast.Load()), record], _return_of(program))]
+        d_result = adjoints.get(result) or fresh(f"d_{result}")
+        unpack: list[ast.stmt] = []
+        if both.saved:
+            targets: list[ast.expr] = [ast.Name(name, ast.Store()) for name in both.saved]
+            target = ast.Tuple(targets, ast.Store())
+            unpack = [ast.Assign([target], ast.Name("record", ast.Load()))]
+        ended: list[ast.expr] = []
+        for argument in active:
+            if argument in adjoints and argument in reversal.bound_at_start:
+                ended.append(ast.Name(adjoints[argument], ast.Load()))
+            else:
+                ended.append(ast.Constant(0.0))
+        place = f"({_file(program)}), specialised for {_signature(typed)}."
+        self.printer.function(
+            f"{base}_forward",
+            list(program.arguments),
+            f"{program.name}, and what {base}_backward needs  {place}",
+            [("", [*self.namespace.load(program), *lower.block([*both.setup, *forward])])],
+            program.source.filename,
+        )
+        self.printer.function(
+            f"{base}_backward",
+            ["record", d_result],
+            f"The adjoints of {', '.join(active)} in {program.name}  {place}",
+            [("", lower.block([*unpack, *both.reverse, _result_of(ended, single=len(ended) == 1)]))],
+            program.source.filename,
+        )
+        return base
+
+    def base_name(self, program: Program) -> str:
+        """A name under which neither half of the pair is taken."""
+        base, count = program.name, 1
+        while {f"{base}_forward", f"{base}_backward"} & self.namespace.reserved:
+            count += 1
+            base = f"{program.name}_{count}"
+        self.namespace.reserved |= {f"{base}_forward", f"{base}_backward"}
+        return base
+
+    # -- the passes -------------------------------------------------------------------------------
+
+    def differentiate(self, typed: Typed, selected: frozenset[str], fresh: Any, split: bool) -> tuple[Reversal, Sweeps]:
+        facts = activity(typed, selected)
+        reversal = reverse(typed, facts, self.inference, self.pair_of, fresh)
+        both = sweeps(typed.program, reversal, fresh, split)
+        self.note(typed, both)
+        return reversal, both
+
+    def lowering(self, typed: Typed, reversal: Reversal) -> Lowering:
+        return Lowering(typed.program, {**typed.types, **reversal.adjoint_types}, self.namespace)
+
+    def note(self, typed: Typed, both: Sweeps) -> None:
+        """Keep what each pass made of a program, for `explain`."""
+        program = typed.program
+        from myia.parse.normalize import show
+
+        types = {name: t for name, t in typed.types.items() if name not in program.constants}
+        self.stages += [
+            (f"{program.name}: normal form", show(program)),
+            (f"{program.name}: types", "\n".join(f"{name}: {describe(t)}" for name, t in types.items())),
+            (f"{program.name}: forward sweep", _unparse([*both.setup, *both.forward])),
+            (f"{program.name}: reverse sweep", _unparse(both.reverse)),
+        ]
+
+    def fresh_for(self, program: Program) -> Any:
+        """Unused names for one emitted function."""
+        taken = {*program.arguments, *program.inputs, *program.constants, "rt", "np", "math", "record", "reversed"}
+        for s in statements_of(program.body):
+            taken.update(names_written(s), names_read(s))
+            taken.update(n.id for n in ast.walk(s) if isinstance(n, ast.Name))
+
+        def fresh(hint: str) -> str:
+            name, count = hint, 1
+            while name in taken or name in self.namespace.reserved:
+                count += 1
+                name = f"{hint}_{count}"
+            taken.add(name)
+            return name
+
+        return fresh
+
+    # -- checks -----------------------------------------------------------------------------------
+
+    def check_result(self, typed: Typed) -> None:
+        """Refuse, where types tell already, a result that is not one real number."""
+        t = typed.result
+        if is_number(t) or isinstance(t, AnyType) or (isinstance(t, Array) and t.rank in (0, None)):
+            return
+        place = typed.program.source.location(_return_value(typed.program))
+        if is_complex(t):
+            raise NotDifferentiable(
+                "the result is complex",
+                reason="the gradient of a complex result needs a convention",
+                remedy="return a real number, computed from the real and imaginary parts",
+                location=place,
+            )
+        from myia.runtime.adjoints import non_scalar
+
+        error = non_scalar("None" if t == Scalar("none", None) else f"of type {describe(t)}")
+        error.location = place
+        raise error
+
+    def finish(self, typed: Typed, name: str, entry: str, function: FunctionType) -> Compiled:
+        del typed
+        text = self.printer.text()
+        module = load(name, text, self.printer.origins, self.namespace.values)
+        run = module.namespace.get(entry) or (module[f"{entry}_forward"], module[f"{entry}_backward"])
+        stages = (*self.stages, ("emitted", text))
+        return Compiled(module, run, self.guards(), stages)
+
+    def guards(self) -> tuple[Guard, ...]:
+        """What to check before each call."""
+        found: list[Guard] = []
+        for key, program in self.inference.programs.items():
+            if not isinstance(key, FunctionType):
+                continue
+            for name, origin in program.origins.items():
+                value = origin.load()
+                if is_constant(value):
+                    found.append(Guard(origin, (), value, None))
+                else:
+                    found.append(Guard(origin, (), None, type_of(value)))
+            for path, value in program.constants.items():
+                base, *attributes = path.split(".")
+                if attributes and base in program.origins and _may_change(program.constants[base]):
+                    fixed = is_constant(value)
+                    expected = None if fixed else type_of(value)
+                    found.append(Guard(program.origins[base], tuple(attributes), value if fixed else None, expected))
+        return tuple(found)
+
+
+def _may_change(module: Any) -> bool:
+    """Whether attributes of a module or class are checked: not those of NumPy and the standard library."""
+    import sys
+
+    name = getattr(module, "__name__", "") if not isinstance(module, type) else module.__module__
+    return name.partition(".")[0] not in {*sys.stdlib_module_names, "numpy", "scipy"}
+
+
+def _file(program: Program) -> str:
+    return f"{program.source.filename}:{program.source.node.lineno}"
+
+
+def _signature(typed: Typed) -> str:
+    return ", ".join(f"{n}: {describe(t)}" for n, t in zip(typed.program.arguments, typed.arguments, strict=True))
+
+
+def _return_of(program: Program) -> ast.AST:
+    node = program.source.node
+    if isinstance(node, ast.Lambda):
+        return node.body
+    returns = [n for n in ast.walk(node) if isinstance(n, ast.Return)]
+    return returns[-1] if returns else node
+
+
+def _return_value(program: Program) -> ast.AST:
+    at = _return_of(program)
+    return at.value if isinstance(at, ast.Return) and at.value is not None else at
+
+
+def _assign(name: str, value: ast.expr, at: ast.AST) -> ast.stmt:
+    return ast.copy_location(ast.Assign([ast.Name(name, ast.Store())], value), at)
+
+
+def _tuple(items: list[ast.expr]) -> ast.expr:
+    return ast.Tuple(items, ast.Load())
+
+
+def _result_of(values: list[ast.expr], at: ast.AST | None = None, single: bool = True) -> ast.stmt:
+    value = values[0] if len(values) == 1 and single else ast.Tuple(values, ast.Load())
+    made = ast.Return(value)
+    return made if at is None else ast.copy_location(made, at)
+
+
+def _unparse(statements: list[ast.stmt]) -> str:
+    return ast.unparse(ast.fix_missing_locations(ast.Module(statements, [])))
+

@@ -1,0 +1,228 @@
+"""Calls whose function only the run knows: find its rule, or compile its pair, when it is called."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from types import BuiltinMethodType, FunctionType, MethodType, MethodWrapperType
+from typing import Any
+
+import numpy as np
+
+from myia.errors import MissingRule, MyiaError, UnsupportedSyntax
+
+__all__ = ["bound", "call", "call_method", "captured", "get_attribute"]
+
+Pullback = Callable[[Any], list[Any]]
+
+
+def bound(value: Any, name: str) -> None:
+    """Raise what Python would for a local variable read before it is assigned."""
+    if value is None:
+        raise UnboundLocalError(f"cannot access local variable {name!r} where it is not associated with a value")
+
+
+def captured(function: FunctionType, name: str) -> Any:
+    """The present value of a variable that a nested function captured."""
+    cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+    return cells[name].cell_contents if name in cells else None
+
+
+def call(
+    function: Any,
+    args: Sequence[Any],
+    kwargs: dict[str, Any],
+    active: tuple[bool, ...],
+    spread: bool = False,
+    spread_keywords: bool = False,
+) -> tuple[Any, Pullback]:
+    """`function(*args, **kwargs)` and its pullback.
+
+    The pullback gives one adjoint for each operand, positional ones first; `spread` operands
+    (`*args`, `**kwargs`) count as one, a list or a dictionary. `active` says which operands matter.
+    """
+    args = tuple(args)
+    mask = list(active[:1]) * len(args) if spread else list(active[: len(args)])
+    rest = active[1:] if spread else active[len(args) :]
+    named = {key: rest[0] if spread_keywords else rest[k] for k, key in enumerate(kwargs)}
+    value, pull = _apply(function, args, kwargs, mask, named)
+
+    def pullback(d_value: Any) -> list[Any]:
+        positional, keyword = pull(d_value)
+        return [
+            *([positional] if spread else positional),
+            *([keyword] if spread_keywords else [keyword[key] for key in kwargs]),
+        ]
+
+    return value, pullback
+
+
+def call_method(
+    owner: Any,
+    name: str,
+    args: Sequence[Any],
+    kwargs: dict[str, Any],
+    active: tuple[bool, ...],
+    spread: bool = False,
+    spread_keywords: bool = False,
+) -> tuple[Any, Pullback]:
+    """`owner.name(*args, **kwargs)` and its pullback; the owner is the first operand."""
+    from myia.adjoint.rules.methods import METHODS
+
+    if isinstance(owner, (np.ndarray, np.generic)) and name in METHODS:
+        function: Any = METHODS[name]
+    else:
+        method = getattr(owner, name)
+        if isinstance(method, MethodType) and method.__self__ is owner:
+            function = method.__func__
+        else:
+            if active[0]:
+                raise _no_rule(f"the method .{name} of a {type(owner).__name__}")
+            value, pull = call(method, args, kwargs, active[1:], spread, spread_keywords)
+            return value, lambda d_value: [0.0, *pull(d_value)]
+    if not spread:
+        return call(function, (owner, *args), kwargs, active, False, spread_keywords)
+    value, pull = call(function, (owner, *args), kwargs, (any(active[:2]), *active[2:]), True, spread_keywords)
+
+    def apart(d_value: Any) -> list[Any]:
+        together, *others = pull(d_value)
+        return [together[0], together[1:], *others]
+
+    return value, apart
+
+
+def get_attribute(owner: Any, name: str) -> tuple[Any, Pullback]:
+    """`owner.name`, computed by a property, and its pullback."""
+    found = getattr(type(owner), name)
+    return call(found.fget, (owner,), {}, (True,))
+
+
+def _apply(
+    function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], active: list[bool], named: dict[str, bool]
+) -> tuple[Any, Callable[[Any], tuple[list[Any], dict[str, Any]]]]:
+    """The value, and the pullback to positional and keyword arguments."""
+    from myia.adjoint.template import INACTIVE, RULES, SCALAR_RULES
+
+    rule = (RULES.get(function) or SCALAR_RULES.get(function)) if _hashable(function) else None
+    if rule is not None:
+        return _apply_rule(rule, function, args, kwargs, active, named)
+    if isinstance(function, (BuiltinMethodType, MethodWrapperType)) and isinstance(function.__self__, np.ndarray):
+        raise _no_rule(f"the method .{function.__name__} taken from an array")
+    inactive = _hashable(function) and function in INACTIVE
+    if inactive or not (any(active) or any(named.values())):
+        return function(*args, **kwargs), lambda _: ([0.0] * len(args), dict.fromkeys(kwargs, 0.0))
+    return _apply_pair(function, args, kwargs, active, named)
+
+
+def _apply_rule(
+    rule: Any,
+    function: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    active: list[bool],
+    named: dict[str, bool],
+) -> tuple[Any, Callable[[Any], tuple[list[Any], dict[str, Any]]]]:
+    from myia.adjoint.template import run_template
+
+    value = function(*args, **kwargs)
+    try:
+        arguments = rule.bind(*args, **kwargs).arguments
+    except TypeError as error:
+        raise MissingRule(
+            f"{rule.name}: {error}",
+            reason="the derivative rule does not have this parameter",
+            remedy="write the operation without it",
+        ) from error
+    places: list[tuple[str, int | None]] = []
+    for name, parameter in rule.signature.parameters.items():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            places += [(name, k) for k in range(len(arguments[name]))]
+        elif len(places) < len(args):
+            places.append((name, None))
+    wanted = {name for (name, _), on in zip(places, active, strict=False) if on}
+    wanted |= {name for name, on in named.items() if on}
+
+    def pull(d_value: Any) -> tuple[list[Any], dict[str, Any]]:
+        adjoints = run_template(rule, value, args, kwargs, d_value, wanted)
+
+        def part(name: str, k: int | None) -> Any:
+            found = adjoints.get(name, 0.0)
+            return found[k] if k is not None and name in adjoints else found
+
+        return [part(*place) for place in places[: len(args)]], {key: adjoints.get(key, 0.0) for key in kwargs}
+
+    return value, pull
+
+
+def _apply_pair(
+    function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], active: list[bool], named: dict[str, bool]
+) -> tuple[Any, Callable[[Any], tuple[list[Any], dict[str, Any]]]]:
+    from myia.api import flatten_call
+    from myia.parse.source import python_function
+
+    try:
+        plain, before = python_function(function)
+    except MyiaError:
+        raise _no_rule(getattr(function, "__qualname__", repr(function))) from None
+    if plain.__code__.co_filename.startswith("<myia") and plain.__closure__:
+        raise UnsupportedSyntax(
+            f"the nested function {plain.__name__} is called where only the run knows that it is meant",
+            reason="its captured variables may matter for the gradient",
+            remedy="call it by its name where it is defined, or pass the captured variables as arguments",
+        )
+    values, places = flatten_call(plain, (*before, *args), kwargs)
+    on = [False] * len(before) + active
+    selected = sorted(
+        {places[k][0] for k, wanted in enumerate(on) if wanted} | {places[key][0] for key, w in named.items() if w}
+    )
+    forward, backward = _pair(plain, tuple(values), tuple(selected))
+    value, record = forward(*values)
+
+    def pull(d_value: Any) -> tuple[list[Any], dict[str, Any]]:
+        found = backward(record, d_value)
+        adjoints = dict(zip(selected, [found] if len(selected) == 1 else found, strict=True))
+
+        def part(place: tuple[int, Any]) -> Any:
+            position, key = place
+            whole = adjoints.get(position, 0.0)
+            return whole[key] if key is not None and position in adjoints else whole
+
+        first = len(before)
+        return [part(places[k + first]) for k in range(len(args))], {key: part(places[key]) for key in kwargs}
+
+    return value, pull
+
+
+def _pair(function: FunctionType, values: tuple[Any, ...], selected: tuple[int, ...]) -> tuple[Any, Any]:
+    """The compiled pair of a function for these argument types, compiled once while its guards hold."""
+    from myia.parse.types import type_of
+    from myia.pipeline import compile_pair
+
+    types = tuple(map(type_of, values))
+    known = _pairs(function)
+    compiled = known.get((types, selected))
+    if compiled is None or not compiled.holds():
+        compiled = known[types, selected] = compile_pair(function, types, selected)
+    forward, backward = compiled.run
+    return forward, backward
+
+
+@functools.lru_cache(maxsize=256)
+def _pairs(function: FunctionType) -> dict[Any, Any]:
+    return {}
+
+
+def _no_rule(what: str) -> MissingRule:
+    return MissingRule(
+        f"{what} has no derivative rule",
+        reason="the gradient depends on its result",
+        remedy="write it with functions that have rules, or add a rule (CONTRIBUTING.md)",
+    )
+
+
+def _hashable(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
