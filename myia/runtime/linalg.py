@@ -116,7 +116,7 @@ def _vector_norm(g: Any, y: Any, x: Any, order: Any, axis: int) -> Any:
     if order is None or order == 2:
         return _euclidean(g, y, x)
     if order in (np.inf, -np.inf):
-        return g * _shared(np.abs(x) == y, axis) * np.sign(x)
+        return g * (_shared(np.abs(x) == y, axis) * np.sign(x)).astype(g.dtype)
     if order == 1:
         return g * np.sign(x)
     if order == 0:
@@ -141,7 +141,7 @@ def _matrix_norm(g: Any, y: Any, x: Any, order: Any, axes: tuple[int, ...]) -> A
         summed, over = (axes[0], axes[1]) if abs(order) == 1 else (axes[1], axes[0])
         sums = np.abs(x).sum(axis=summed, keepdims=True)
         best = sums.max(axis=over, keepdims=True) if order > 0 else sums.min(axis=over, keepdims=True)
-        return g * _shared(sums == best, over) * np.sign(x)
+        return g * (_shared(sums == best, over) * np.sign(x)).astype(g.dtype)
     if order not in (2, -2, "nuc"):
         raise _unknown_norm(order)
     g_last, x_last = np.moveaxis(g, axes, (-2, -1)), np.moveaxis(x, axes, (-2, -1))
@@ -420,7 +420,7 @@ def polyval_coefficients_backward(g: Any, p: Any, x: Any) -> Any:
         terms.append(np.sum(power))
         power = power * np.asarray(x)
     if isinstance(p, np.ndarray):
-        return np.array(terms[::-1])
+        return np.array(terms[::-1], p.dtype if p.dtype.kind == "f" else None)
     return terms[::-1]
 
 
