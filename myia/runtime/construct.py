@@ -41,12 +41,23 @@ __all__ = [
     "meshgrid_backward",
     "nested_back",
     "tolist_back",
+    "typed",
 ]
 
 array_astype = np.ndarray.astype
 array_copy = np.ndarray.copy
 array_item = np.ndarray.item
 array_tolist = np.ndarray.tolist
+
+
+def typed(g: Any, x: Any) -> Any:
+    """The adjoint `g` of a scalar result as an array; a Python number takes the dtype of the array `x`."""
+    if isinstance(g, np.ndarray):
+        return g
+    if isinstance(g, np.generic):
+        return np.asarray(g)
+    dtype = np.asarray(x).dtype
+    return np.asarray(g, dtype if dtype.kind == "f" else None)
 
 
 def nested_back(g: Any, x: Any) -> Any:

@@ -21,6 +21,7 @@ from numpy import (
 )
 
 from myia.runtime.adjoints import unbroadcast
+from myia.runtime.construct import typed
 
 __all__ = [
     "choose",
@@ -52,7 +53,8 @@ __all__ = [
 def take_backward(g: Any, a: Any, indices: Any, axis: int | None, mode: str) -> Any:
     """The adjoint of `a` in `np.take(a, indices, axis, mode=mode)`; repeated indices add up."""
     shape = np.shape(a)
-    d_a = np.zeros(shape, _float_dtype(g))
+    g = typed(g, a)
+    d_a = np.zeros(shape, g.dtype)
     along = d_a.reshape(-1) if axis is None else np.moveaxis(d_a, axis, 0)  # both are views
     size = along.shape[0]
     picked = np.asarray(indices)
@@ -66,11 +68,6 @@ def take_backward(g: Any, a: Any, indices: Any, axis: int | None, mode: str) -> 
         g = np.transpose(g, order)
     np.add.at(along, picked, g)
     return d_a
-
-
-def _float_dtype(g: Any) -> Any:
-    """The dtype of an adjoint: that of `g`, a float."""
-    return g.dtype if isinstance(g, (np.ndarray, np.generic)) else np.float64
 
 
 def take_along_axis_backward(g: Any, arr: Any, indices: Any, axis: int | None) -> Any:
@@ -153,7 +150,7 @@ def diagonal_backward(g: Any, a: Any, offset: int, axis1: int, axis2: int) -> An
 
 def trace_backward(g: Any, a: Any, offset: int, axis1: int, axis2: int) -> Any:
     """The adjoint of `a` in `np.trace(a, offset, axis1, axis2)`: `g` on the diagonal."""
-    g = np.asarray(g)
+    g = typed(g, a)
     d_a = np.zeros(np.shape(a), g.dtype)
     view = np.diagonal(d_a, offset, axis1, axis2)
     view.flags.writeable = True

@@ -22,6 +22,7 @@ from numpy import polyval, vander
 
 from myia.errors import MissingRule, NotDifferentiable
 from myia.runtime.adjoints import unbroadcast
+from myia.runtime.construct import typed
 
 __all__ = [
     "cholesky_backward",
@@ -93,14 +94,15 @@ def norm_backward(g: Any, y: Any, x: Any, ord: Any, axis: Any, keepdims: bool) -
     for a maximum or minimum share it equally. Raises MissingRule for an unknown `ord`.
     """
     x = np.asarray(x)
+    g = typed(g, x)
     if axis is None:
         axes = tuple(range(x.ndim))
         if ord is None:
-            return _euclidean(np.asarray(g).reshape((1,) * x.ndim), np.asarray(y).reshape((1,) * x.ndim), x)
+            return _euclidean(g.reshape((1,) * x.ndim), np.asarray(y).reshape((1,) * x.ndim), x)
     else:
         axes = tuple(k % x.ndim for k in axis) if isinstance(axis, (tuple, list)) else (axis % x.ndim,)
     if keepdims:
-        g, y = np.asarray(g), np.asarray(y)
+        y = np.asarray(y)
     else:
         g, y = np.expand_dims(g, axes), np.expand_dims(y, axes)
     if len(axes) == 1:
@@ -178,7 +180,7 @@ def det_backward(g: Any, a: Any) -> Any:
     """
     a = np.asarray(a)
     n = a.shape[-1]
-    g = np.asarray(g)[..., None, None]
+    g = typed(g, a)[..., None, None]
     if n == 0:
         return np.zeros(a.shape, a.dtype)
     u, s, vh = np.linalg.svd(a)
@@ -192,7 +194,7 @@ def det_backward(g: Any, a: Any) -> Any:
 
 def slogdet_backward(g: Any, a: Any) -> Any:
     """The adjoint of `a` in `slogdet(a)`: the sign has none, the logarithm has inv(a)^T."""
-    d_log = np.asarray(g[1])
+    d_log = typed(g[1], a)
     if not _given(d_log):
         return np.zeros(np.shape(a), np.asarray(a).dtype)
     return d_log[..., None, None] * _t(np.linalg.inv(a))

@@ -15,6 +15,7 @@ from numpy import cross, dot, einsum, inner, kron, matmul, outer, tensordot, vdo
 
 from myia.errors import MissingRule
 from myia.runtime.adjoints import unbroadcast
+from myia.runtime.construct import typed
 
 __all__ = [
     "array_dot",
@@ -93,6 +94,7 @@ def dot_left(g: Any, a: Any, b: Any) -> Any:
     a, b = np.asarray(a), np.asarray(b)
     if not a.ndim or not b.ndim:
         return unbroadcast(np.multiply(g, b), a)
+    g = typed(g, b)
     if b.ndim == 1:
         return np.expand_dims(g, -1) * b
     kept = [*range(b.ndim - 2), b.ndim - 1]
@@ -105,6 +107,7 @@ def dot_right(g: Any, a: Any, b: Any) -> Any:
     if not a.ndim or not b.ndim:
         return unbroadcast(np.multiply(g, a), b)
     rows = list(range(a.ndim - 1))
+    g = typed(g, a)
     d_b = np.tensordot(a, g, (rows, rows))
     return d_b if b.ndim == 1 else np.moveaxis(d_b, 0, -2)
 
@@ -143,6 +146,7 @@ def tensordot_left(g: Any, a: Any, b: Any, axes: Any) -> Any:
     n, m = np.ndim(a), np.ndim(b)
     summed_a, summed_b = _contracted_axes(axes, n, m)
     free_a, free_b = _others(summed_a, n), _others(summed_b, m)
+    g = typed(g, b)
     d_a = np.tensordot(g, b, (list(range(len(free_a), np.ndim(g))), free_b))
     # What is left of b are its summed axes, in the order they have in b.
     left = [a_axis for _, a_axis in sorted(zip(summed_b, summed_a, strict=True))]
@@ -154,6 +158,7 @@ def tensordot_right(g: Any, a: Any, b: Any, axes: Any) -> Any:
     n, m = np.ndim(a), np.ndim(b)
     summed_a, summed_b = _contracted_axes(axes, n, m)
     free_a, free_b = _others(summed_a, n), _others(summed_b, m)
+    g = typed(g, a)
     d_b = np.tensordot(a, g, (free_a, list(range(len(free_a)))))
     left = [b_axis for _, b_axis in sorted(zip(summed_a, summed_b, strict=True))]
     return np.transpose(d_b, np.argsort([*left, *free_b]))
@@ -195,7 +200,7 @@ def _kron_blocks(g: Any, a: Any, b: Any, rank: int) -> tuple[Any, Any, Any]:
     shape_a = (1,) * (rank - a.ndim) + a.shape
     shape_b = (1,) * (rank - b.ndim) + b.shape
     interleaved = [size for pair in zip(shape_a, shape_b, strict=True) for size in pair]
-    return np.reshape(g, interleaved), a.reshape(shape_a), b.reshape(shape_b)
+    return np.reshape(typed(g, a), interleaved), a.reshape(shape_a), b.reshape(shape_b)
 
 
 def cross_left(g: Any, a: Any, b: Any, axisa: int, axisb: int, axisc: int, axis: int | None) -> Any:
@@ -255,7 +260,7 @@ def multi_dot_backward(g: Any, arrays: Any) -> Any:
     if matrices[-1].ndim == 1:
         matrices[-1] = matrices[-1][:, None]
     rows, columns = matrices[0].shape[0], matrices[-1].shape[1]
-    d_left = np.reshape(g, (rows, columns))
+    d_left = np.reshape(typed(g, matrices[0]), (rows, columns))
     # Going right to left: d_left is the adjoint of the product of the first i + 1 matrices.
     prefixes = [matrices[0]]
     for matrix in matrices[1:-1]:
@@ -296,6 +301,7 @@ def einsum_backward(g: Any, subscripts: Any, operands: Sequence[Any], optimize: 
         if x.dtype.kind != "f":
             adjoints.append(0.0)
             continue
+        g = typed(g, x)
         rest = [*inputs[:k], *inputs[k + 1 :]], [*operands[:k], *operands[k + 1 :]]
         adjoints.append(_einsum_adjoint(g, output, inputs[k], x, rest, sizes, optimize))
     return adjoints

@@ -11,6 +11,7 @@ from numpy import partition, percentile, quantile, sort
 
 from myia.errors import MissingRule
 from myia.runtime.adjoints import unbroadcast, zeros_like
+from myia.runtime.construct import typed
 
 __all__ = [
     "builtin_sorted",
@@ -71,7 +72,7 @@ def quantile_backward(g: Any, a: Any, q: Any, axis: Any, keepdims: bool, scale: 
     order = np.argsort(rows, axis=-1, kind="stable")
     lower, upper, fraction = _between(q, rows.shape[-1], scale)
     levels = np.ndim(q)
-    g = np.reshape(g, (*np.shape(q), *rows.shape[:-1]))
+    g = np.reshape(typed(g, a), (*np.shape(q), *rows.shape[:-1]))
     d_rows = np.zeros(rows.shape, g.dtype)
     for level in np.ndindex(np.shape(q)) if levels else [()]:
         t = fraction[level].astype(g.dtype)

@@ -197,6 +197,13 @@ def check_float32(row: Row, bound: Any, wrt: list[str], rng: np.random.Generator
             assert np.shape(g) == np.shape(x)
             if isinstance(x, np.ndarray) and isinstance(g, np.ndarray) and float32_result:
                 assert g.dtype == np.float32, (row, g.dtype)
+    if isinstance(y, np.floating):
+        # The adjoint of a scalar may be a Python float.
+        for name, g in _run(row, narrow, y, float(d_y), wrt).items():
+            for part, x in paired(g, narrow.arguments[name]):
+                assert np.shape(part) == np.shape(x)
+                if isinstance(x, np.ndarray) and isinstance(part, np.ndarray) and float32_result:
+                    assert part.dtype == np.float32, (row, part.dtype)
 
 
 def _run(row: Row, bound: Any, y: Any, d_y: Any, wrt: list[str]) -> dict[str, Any]:
@@ -262,5 +269,3 @@ def run_rule(key: Any, args: tuple[Any, ...], d_y: Any, wrt: str, **kwargs: Any)
     """The adjoint of one parameter in `key(*args, **kwargs)`, for tests of single values."""
     y = key(*args, **kwargs)
     return run_template(RULES[key], y, args, kwargs, d_y, {wrt})[wrt]
-
-

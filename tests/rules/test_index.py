@@ -122,7 +122,12 @@ ROWS = [
     Row(np.diagonal, normal(3, 0)),
     *[Row(np.diag, normal(*s), k) for s in ((3,), (3, 4), (0,), (1, 1)) for k in (0, 1, -1)],
     *[Row(np.diagflat, v, k) for v in (normal(2, 2), normal(3), 2.0) for k in (0, 1, -1)],
-    *[Row(f, normal(*s), k) for f in (np.tril, np.triu) for s in ((3, 4), (2, 3, 3), (3,), (0, 2)) for k in (0, 1)],
+    *[
+        Row(f, normal(*s), k)
+        for f in (np.tril, np.triu)
+        for s in ((3, 4), (2, 3, 3), (3,), (0, 2))
+        for k in (0, 1)
+    ],
     Row(np.tril, normal(3, 3), k=-1),
     Row(np.triu, m=normal(3, 3)),
 ]
@@ -169,7 +174,9 @@ def test_add_at_any_index(data: st.DataObject) -> None:
     if kind == "basic":
         index = data.draw(hnp.basic_indices(shape, allow_newaxis=True, allow_ellipsis=True))
     elif kind == "integers":
-        index = data.draw(hnp.integer_array_indices(shape, result_shape=hnp.array_shapes(max_dims=2, max_side=4)))
+        index = data.draw(
+            hnp.integer_array_indices(shape, result_shape=hnp.array_shapes(max_dims=2, max_side=4))
+        )
     elif kind == "mask":
         rank = data.draw(st.integers(1, len(shape)))
         index = data.draw(hnp.arrays(bool, shape[:rank]))
@@ -219,6 +226,10 @@ def test_elements_that_were_not_chosen_have_the_adjoint_zero() -> None:
     chosen = np.array([True, False])
     d_choices = run_rule(np.select, ([chosen], [normal(2)], normal(2)), g, "choicelist")
     np.testing.assert_array_equal(d_choices[0], [np.nan, 0.0])
-    np.testing.assert_array_equal(run_rule(np.select, ([chosen], [normal(2)], normal(2)), g, "default"), [0.0, 1.0])
-    np.testing.assert_array_equal(run_rule(np.choose, ([0, 1], [normal(2), normal(2)]), g, "choices")[1], [0, 1])
+    np.testing.assert_array_equal(
+        run_rule(np.select, ([chosen], [normal(2)], normal(2)), g, "default"), [0.0, 1.0]
+    )
+    np.testing.assert_array_equal(
+        run_rule(np.choose, ([0, 1], [normal(2), normal(2)]), g, "choices")[1], [0, 1]
+    )
     np.testing.assert_array_equal(run_rule(np.tril, (normal(2, 2),), np.full((2, 2), np.nan), "m")[0, 1], 0.0)

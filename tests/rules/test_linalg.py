@@ -121,7 +121,9 @@ def test_the_norm_of_a_zero_matrix_has_the_adjoint_zero(order: Any) -> None:
 
 
 def test_elements_that_tie_for_the_largest_share() -> None:
-    np.testing.assert_array_equal(run_rule(L.norm, (np.array([2.0, -2.0, 1.0]), np.inf), 1.0, "x"), [0.5, -0.5, 0.0])
+    np.testing.assert_array_equal(
+        run_rule(L.norm, (np.array([2.0, -2.0, 1.0]), np.inf), 1.0, "x"), [0.5, -0.5, 0.0]
+    )
 
 
 def test_a_zero_element_of_a_norm_below_one() -> None:
@@ -163,7 +165,9 @@ def test_pinv_of_a_matrix_without_full_rank() -> None:
 
 def test_values_of_equal_eigenvalues_are_fine_but_not_their_vectors() -> None:
     np.testing.assert_allclose(run_rule(L.eigh, (np.eye(3),), [np.ones(3), 0.0], "a"), np.eye(3), atol=1e-15)
-    np.testing.assert_allclose(run_rule(L.svd, (np.eye(3),), [0.0, np.ones(3), 0.0], "a"), np.eye(3), atol=1e-15)
+    np.testing.assert_allclose(
+        run_rule(L.svd, (np.eye(3),), [0.0, np.ones(3), 0.0], "a"), np.eye(3), atol=1e-15
+    )
     with pytest.raises(NotDifferentiable, match="equal eigenvalues"):
         run_rule(L.eigh, (np.eye(3),), [0.0, np.ones((3, 3))], "a")
     with pytest.raises(NotDifferentiable, match="equal singular values"):

@@ -137,7 +137,9 @@ ROWS = [
         for s, *shapes in EINSUM
         if len(shapes) > 1
     ],
-    Row(np.einsum, "ij,jk,k", normal(2, 3), normal(3, 4), normal(4), optimize=["einsum_path", (1, 2), (0, 1)]),
+    Row(
+        np.einsum, "ij,jk,k", normal(2, 3), normal(3, 4), normal(4), optimize=["einsum_path", (1, 2), (0, 1)]
+    ),
     *[Row(np.cross, normal(*a), normal(*b), **kw) for a, b, kw in CROSS],
     Row(np.linalg.multi_dot, [normal(2, 3), normal(3)]),
     Row(np.linalg.multi_dot, [normal(2, 3), normal(3, 4), normal(4, 5)]),

@@ -98,7 +98,12 @@ JOINS = [
     *[
         Row(f, arrays)
         for f in (np.vstack, np.hstack, np.dstack, np.column_stack)
-        for arrays in ([normal(3), normal(3)], (normal(2, 3), normal(2, 3)), normal(2, 3), [normal(0), normal(0)])
+        for arrays in (
+            [normal(3), normal(3)],
+            (normal(2, 3), normal(2, 3)),
+            normal(2, 3),
+            [normal(0), normal(0)],
+        )
     ],
     *[Row(f, x) for f in (np.vstack, np.hstack, np.dstack) for x in (X, [X, X], [1.0, 2.0], [normal(), 2.0])],
     Row(np.vstack, [normal(3), normal(2, 3)]),
@@ -136,7 +141,11 @@ COPIES = [
     Row(np.broadcast_arrays, normal(3), normal(2, 1)),
     Row(np.broadcast_arrays, normal(3), 2.0),
     Row(np.broadcast_arrays, normal(1), normal(0)),
-    *[Row(np.tile, normal(*s), r) for s in [(), (3,), (2, 3)] for r in [2, (2,), (2, 3), (2, 1, 3), 0, (0, 2)]],
+    *[
+        Row(np.tile, normal(*s), r)
+        for s in [(), (3,), (2, 3)]
+        for r in [2, (2,), (2, 3), (2, 1, 3), 0, (0, 2)]
+    ],
     Row(np.tile, normal(2), reps=[2, 2]),
     Row(np.repeat, X, 2),
     Row(np.repeat, X, repeats=2, axis=1),
@@ -259,7 +268,9 @@ def test_the_adjoint_of_a_view_is_a_view() -> None:
     g = normal(4, 6)
     assert np.shares_memory(run_rule(np.reshape, (X, (4, 6)), g, "a"), g)
     assert np.shares_memory(run_rule(np.transpose, (normal(6, 4),), g, "a"), g)
-    assert all(np.shares_memory(p, g) for p in run_rule(np.concatenate, ([normal(1, 6), normal(3, 6)],), g, "arrays"))
+    assert all(
+        np.shares_memory(p, g) for p in run_rule(np.concatenate, ([normal(1, 6), normal(3, 6)],), g, "arrays")
+    )
 
 
 def test_parts_that_were_not_used_have_the_adjoint_zero() -> None:
@@ -272,7 +283,9 @@ def test_parts_that_were_not_used_have_the_adjoint_zero() -> None:
     first, second = run_rule(np.meshgrid, (normal(3), normal(2)), [0.0, np.ones((2, 3))], "xi")
     np.testing.assert_array_equal(first, np.zeros(3))
     np.testing.assert_array_equal(second, [3.0, 3.0])
-    np.testing.assert_array_equal(run_rule(list, (normal(2, 2),), [0.0, np.ones(2)], "iterable"), [[0, 0], [1, 1]])
+    np.testing.assert_array_equal(
+        run_rule(list, (normal(2, 2),), [0.0, np.ones(2)], "iterable"), [[0, 0], [1, 1]]
+    )
     np.testing.assert_array_equal(
         run_rule(np.ndarray.tolist, (normal(2, 2),), [0.0, [1.0, 0.0]], "self"), [[0, 0], [1, 0]]
     )
@@ -288,7 +301,9 @@ def test_a_conversion_gives_back_the_dtype() -> None:
 
 def test_a_conversion_to_integers_is_a_step_function() -> None:
     # The adjoint of an array of integers is zero, whatever came before.
-    np.testing.assert_array_equal(run_rule(np.ndarray.astype, (X, int), np.zeros(X.shape), "self"), np.zeros(X.shape))
+    np.testing.assert_array_equal(
+        run_rule(np.ndarray.astype, (X, int), np.zeros(X.shape), "self"), np.zeros(X.shape)
+    )
     np.testing.assert_array_equal(run_rule(np.ndarray.astype, (X, int), 0.0, "self"), np.zeros(X.shape))
 
 

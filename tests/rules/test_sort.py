@@ -22,7 +22,11 @@ ROWS = [
     Row(np.sort, X, axis=1, kind="stable", analytic=False),
     Row(np.sort, X, stable=True, analytic=False),
     Row(np.sort, numbers(4), analytic=False),
-    *[Row(np.partition, normal(*s), 1, axis, analytic=False) for s, axis in AXES if (math.prod(s) if axis is None else s[axis]) > 1],
+    *[
+        Row(np.partition, normal(*s), 1, axis, analytic=False)
+        for s, axis in AXES
+        if (math.prod(s) if axis is None else s[axis]) > 1
+    ],
     Row(np.partition, normal(300), [3, 50], analytic=False),
     Row(np.partition, normal(1000), kth=500, analytic=False),
     Row(sorted, numbers(5), analytic=False),
