@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import FunctionType
 from typing import Any
@@ -130,6 +131,12 @@ class _Unit:
                 ended.append(ast.Name(adjoints[argument], ast.Load()))
             else:
                 ended.append(runtime_call("zeros_like", ast.Name(argument, ast.Load())))
+        kept: list[ast.stmt] = []
+        if with_value and any(result in names_written(s) for s in _all_statements(both.reverse)):
+            # The reverse sweep restores earlier values of the variable.
+            value = fresh("value")
+            kept = [_assign(value, ast.Name(result, ast.Load()), at)]
+            result = value
         values: list[ast.expr] = [ast.Name(result, ast.Load())] if with_value else []
         returned = _result_of([*values, *ended])
         lower = self.lowering(typed, reversal)
@@ -140,7 +147,7 @@ class _Unit:
             list(program.arguments),
             doc,
             [
-                ("forward", [*self.namespace.load(program), *lower.block([*both.setup, *both.forward])]),
+                ("forward", [*self.namespace.load(program), *lower.block([*both.setup, *both.forward, *kept])]),
                 ("reverse", lower.block([*seed, *both.reverse])),
                 ("", lower.block([returned])),
             ],
@@ -299,6 +306,10 @@ def _may_change(module: Any) -> bool:
 
     name = getattr(module, "__name__", "") if not isinstance(module, type) else module.__module__
     return name.partition(".")[0] not in {*sys.stdlib_module_names, "numpy", "scipy"}
+
+
+def _all_statements(block: list[ast.stmt]) -> Iterator[ast.stmt]:
+    return (node for s in block for node in ast.walk(s) if isinstance(node, ast.stmt))
 
 
 def _file(program: Program) -> str:

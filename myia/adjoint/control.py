@@ -120,6 +120,9 @@ class _Builder:
     def assignment(self, s: ast.Assign) -> list[Node]:
         code = self.reversal.code.get(s, [])
         (target,) = names_written(s)
+        operation = self.reversal.typed.operations[s]
+        if operation.kind == "alias" and operation.operands["x"] is not s.value:
+            return [Step(_assign([target], operation.operands["x"], s), code)]
         if (call := self.reversal.user_calls.get(s)) is not None:
             return [Step(_assign([target, call.record], call_forward(call), s), code)]
         if (dynamic := self.reversal.dynamic_calls.get(s)) is not None:
@@ -375,11 +378,12 @@ def _reverse_loop(s: ast.For | ast.While, walk: ast.expr | None, steps: str | No
         assert isinstance(s, ast.For) and isinstance(s.target, ast.Name)
         read = {n.id for i in inner for n in ast.walk(i) if isinstance(n, ast.Name)}
         target = ast.Name(s.target.id if s.target.id in read else "_", ast.Store())
-        if steps is not None:
-            walk = ast.Subscript(walk, ast.Slice(None, _load(steps)), ast.Load())
-        again = ast.Call(_load("reversed"), [walk], [])
-        if target.id == "_":
-            again = walk  # the order of the positions does not matter
+        if target.id == "_":  # only the number of iterations matters
+            again = walk if steps is None else ast.Call(_load("range"), [_load(steps)], [])
+        else:
+            if steps is not None:
+                walk = ast.Subscript(walk, ast.Slice(None, _load(steps)), ast.Load())
+            again = ast.Call(_load("reversed"), [walk], [])
     return ast.copy_location(ast.For(target, again, inner, []), s)
 
 

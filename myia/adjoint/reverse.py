@@ -14,13 +14,13 @@ place: for an array or container read by index, or read in a loop that does not 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NoReturn
 
 from myia.adjoint.inline import Binding, Term, instantiate
 from myia.adjoint.template import Contribution, Rule
-from myia.analysis.activity import Activity, contributing, differentiable_names
+from myia.analysis.activity import Activity, contributed_names, contributing, differentiable_names
 from myia.errors import MissingRule, MyiaError, NotDifferentiable, UnsupportedSyntax
 from myia.parse.infer import CLOSURE, Inference, Operation, Typed, name_of
 from myia.parse.program import Program, blocks_of, names_read, names_written, statements_of
@@ -150,8 +150,9 @@ class _Generator:
                 return union
             case ast.For(_, _, body) | ast.While(_, body):
                 head = bound
-                while not (start := self.block(body, head)) <= head:
+                while not (start := self.bound_before(body, head)) <= head:
                     head |= start
+                start = self.block(body, head)
                 self.reversal.entry_zeros[s] = self._zeros(head - bound, s)
                 self.reversal.step_zeros[s] = self._zeros(head - start, s)
                 return head
@@ -174,6 +175,22 @@ class _Generator:
             emitter.operation(self.typed.operations[s], s.value)
         self.reversal.code[s] = emitter.code
         return emitter.bound
+
+    def bound_before(self, statements: list[ast.stmt], bound: Bound) -> Bound:
+        """What `block` would give, without generating code: for the fixed point of a loop."""
+        for s in reversed(statements):
+            match s:
+                case ast.If(_, body, orelse):
+                    bound = self.bound_before(body, bound) | self.bound_before(orelse, bound)
+                case ast.For(_, _, body) | ast.While(_, body):
+                    while not (start := self.bound_before(body, bound)) <= bound:
+                        bound |= start
+                case ast.Assign() | ast.FunctionDef():
+                    (target,) = names_written(s)
+                    if target in bound:
+                        read = contributed_names(self.typed, s) & self.activity.active
+                        bound = (bound - {target}) | read
+        return bound
 
     def _zeros(self, names: frozenset[str], at: ast.stmt) -> list[ast.stmt]:
         return [self.zero(name, at) for name in self.reversal.adjoint_names if name in names]
@@ -273,8 +290,8 @@ class _Emitter:
         self._refuse_complex()
         match operation.kind:
             case "alias":
-                self._prepare([value])
-                self.contribute(value, self.adjoint)
+                self._prepare([operation.operands["x"]])
+                self.contribute(operation.operands["x"], self.adjoint)
             case "tuple" | "list":
                 elements: list[ast.expr] = value.elts  # type: ignore[attr-defined]
                 self._prepare([*elements, *elements])
@@ -335,8 +352,7 @@ class _Emitter:
 
     def _name_result(self, rule: Rule, value: ast.expr) -> None:
         """In `h = op(h)`, tell the result from the operand if the template reads the result."""
-        reads = any(rule.output in names_read(step.value) for step in rule.body)
-        if self.target in names_read(value) and reads:
+        if self.target in names_read(value) and reads_result(rule):
             self.result = self.generator.fresh(f"{self.target}_next")
             self.generator.reversal.results[self.statement] = self.result
             self.typed.types[self.result] = self.typed.types.get(self.target, ANY)
@@ -478,8 +494,7 @@ class _Emitter:
         if isinstance(t, Array) and self._is_basic(index):
             element = ast.Subscript(current, index, ast.Store())
             return ast.copy_location(ast.AugAssign(element, ast.Add(), value), self.statement)
-        call = runtime_call("add_at", current, as_index(index), value)
-        return ast.copy_location(ast.Expr(call), self.statement)
+        return _bind(current.id, runtime_call("add_at", current, as_index(index), value), self.statement)
 
     def _is_basic(self, index: ast.expr) -> bool:
         """Whether types show that an index selects each element at most once."""
@@ -557,6 +572,23 @@ class _Emitter:
                 "it may be one defined inside another, whose captured variables matter for the gradient",
                 "call the function by its name, or pass the captured variables as arguments",
             )
+
+
+def reads_result(rule: Rule) -> bool:
+    """Whether a template reads the result of the operation, apart from its adjoint."""
+    return any(
+        isinstance(node, ast.Name) and node.id == rule.output
+        for step in rule.body
+        for node in _outside_adjoints(step.value)
+    )
+
+
+def _outside_adjoints(node: ast.AST) -> Iterator[ast.AST]:
+    if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id == "d":
+        return
+    yield node
+    for child in ast.iter_child_nodes(node):
+        yield from _outside_adjoints(child)
 
 
 def dynamic_operands(call: ast.Call, method: bool) -> list[ast.expr]:

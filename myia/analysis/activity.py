@@ -58,6 +58,18 @@ def differentiable_names(typed: Typed, statement: ast.stmt) -> set[str]:
     return {name for expression in differentiable_operands(operation, statement.value) for name in names_read(expression)}
 
 
+def contributed_names(typed: Typed, statement: ast.stmt) -> set[str]:
+    """The variables whose adjoints the reverse code of a statement adds to, if they are active."""
+    if isinstance(statement, ast.Assign):
+        operation = typed.operations.get(statement)
+        if operation is not None and operation.kind == "rule":
+            operands = (operation.operands[parameter] for parameter in contributing(operation))
+            return {name for operand in operands for name in names_read(operand)}
+        if operation is not None and operation.kind == "opaque":
+            return set()
+    return differentiable_names(typed, statement)
+
+
 def differentiable_operands(operation: Operation, value: ast.expr) -> Iterator[ast.expr]:
     match operation.kind:
         case "alias" | "tuple" | "list" | "opaque" | "dynamic":

@@ -40,6 +40,8 @@ def to_be_recorded(sweep: list[ast.stmt], reads: Mapping[ast.stmt, frozenset[str
     def transfer(s: ast.stmt, needed: Needed) -> Needed:
         read = reads.get(s, frozenset())
         written = set(names_written(s))
+        if isinstance(s, ast.For):
+            return needed - written  # the reversed loop binds its target itself
         after = written & read - names_read(s)
         before = needed | (read - after)
         if overwritten := before & written:

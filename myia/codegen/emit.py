@@ -69,7 +69,8 @@ class Printer:
                 self._line(f"def {name}({ast.unparse(arguments)}):", depth, s)
                 self._block(body, depth + 1)
             case _:
-                self._line(_text(s), depth, s)
+                located = hasattr(s, "lineno")
+                self._line(_text(s), depth, s if located else None)
 
     def _elif(self, s: ast.If, depth: int) -> None:
         self._line(f"elif {_text(s.test)}:", depth, s)
@@ -81,8 +82,8 @@ class Printer:
             self._block(s.orelse, depth + 1)
 
     def _line(self, text: str, depth: int, s: ast.stmt | None) -> None:
-        line = _INDENT * depth + text
         origin = getattr(s, "lineno", None)
+        line = _INDENT * depth + text
         if origin is not None:
             if origin != self._last:
                 source = linecache.getline(self.filename, origin).strip()
@@ -97,7 +98,7 @@ class Printer:
 
 
 def _text(node: ast.AST) -> str:
-    text = ast.unparse(ast.fix_missing_locations(node))
+    text = ast.unparse(node if hasattr(node, "lineno") else ast.fix_missing_locations(node))
     if isinstance(node, ast.Tuple) and text.startswith("(") and text.endswith(")"):
         return text[1:-1]
     return text

@@ -141,44 +141,41 @@ __all__ = [
 
 # -- products in which a cotangent of exactly zero stays zero ----------------------------------
 
-# Below this size a scan for zeros costs less than entering np.errstate (measured: 0.3 and 1.2 us).
-_SCAN_AT_MOST = 4096
-
-
-def quotient(g: Any, x: Any) -> Any:
-    """`g / x`, and 0 where `g` is 0, even if `x` is 0 or NaN."""
-    if isinstance(x, np.ndarray) and x.size <= _SCAN_AT_MOST and np.count_nonzero(x) == x.size:
-        return _zero_kept(g, g / x)
-    if isinstance(x, (float, np.floating)) and x:
-        return _zero_kept(g, g / x)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return _zero_kept(g, np.divide(g, x))
+# Up to this size BLAS works in the calling thread, and the scalar product of an array with itself is the
+# cheapest test for infinities and NaNs (0.3 us, where np.isfinite(x).all() takes 1.7).
+_SMALL = 4096
 
 
 def times(g: Any, factor: Any) -> Any:
     """`g * factor`, and 0 where `g` is 0, even if `factor` is infinite or NaN."""
-    if isinstance(factor, np.ndarray):
-        return _zero_kept(g, g * factor)
-    return g * factor if g is not factor and _is_finite(factor) else _times_any(g, factor)
-
-
-def _times_any(g: Any, factor: Any) -> Any:
+    if _is_finite(factor):
+        return g * factor
     with np.errstate(invalid="ignore"):
         return _zero_kept(g, np.multiply(g, factor))
 
 
+def quotient(g: Any, x: Any) -> Any:
+    """`g / x`, and 0 where `g` is 0, even if `x` is 0 or NaN."""
+    if _is_finite(x) and (np.count_nonzero(x) == x.size if isinstance(x, np.ndarray) else x):
+        return g / x
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return _zero_kept(g, np.divide(g, x))
+
+
 def _is_finite(x: Any) -> bool:
-    return isinstance(x, (float, int, np.floating, np.integer)) and math.isfinite(x)
+    """Whether `x` is known to hold neither infinities nor NaNs; numbers near overflow may be doubted."""
+    if isinstance(x, np.ndarray):
+        if x.size <= _SMALL:
+            return bool(np.vdot(x, x) < math.inf) if x.dtype.kind != "O" else False
+        return bool(np.isfinite(x).all())
+    return isinstance(x, (float, int, np.number)) and math.isfinite(x)
 
 
 def _zero_kept(g: Any, product: Any) -> Any:
-    """`product`, a fresh result, with 0 for the NaNs that stand where `g` is 0."""
-    # A scalar product with itself is the cheapest test for a NaN: one pass, without a temporary.
-    if isinstance(product, np.ndarray) and product.dtype.kind == "f":
-        if math.isnan(np.vdot(product, product)):
-            return np.where(np.equal(g, 0.0), np.zeros((), product.dtype), product)
-        return product
-    if product != product and not isinstance(g, np.ndarray) and g == 0.0:
+    """`product` with 0 where `g` is 0."""
+    if isinstance(product, np.ndarray):
+        return np.where(np.equal(g, 0.0), np.zeros((), product.dtype), product)
+    if product != product and g == 0.0:
         return product.dtype.type(0.0) if isinstance(product, np.floating) else 0.0
     return product
 
@@ -295,7 +292,8 @@ def _winner(g: Any, wins: Any, loses: Any, x: Any, other: Any) -> Any:
     if np.count_nonzero(wins) + np.count_nonzero(loses) == share.size:
         return share
     share = np.where(np.equal(x, other), 0.5 * g, share)
-    return np.where(np.isnan(x) | np.isnan(other), np.full((), np.nan, share.dtype), share)
+    undefined = (np.isnan(x) | np.isnan(other)) & np.not_equal(g, 0.0)
+    return np.where(undefined, np.full((), np.nan, share.dtype), share)
 
 
 def _winner_of_numbers(g: Any, wins: Any, x: Any, other: Any) -> Any:

@@ -46,7 +46,7 @@ from numpy import (
 from myia.errors import NotDifferentiable
 from myia.runtime.adjoints import unbroadcast
 from myia.runtime.adjoints import zeros_like as zero_adjoint
-from myia.runtime.elementwise import ratio
+from myia.runtime.elementwise import ratio, times
 
 __all__ = [
     "average", "convolve", "cumprod", "cumsum", "diff", "ediff1d", "gradient", "interp", "linspace", "max",
@@ -183,7 +183,7 @@ def var_adjoint(g: Any, a: Any, axis: Axis, ddof: float, keepdims: bool) -> Any:
     array = np.asarray(a)
     divisor = _count(array.shape, axis) - ddof
     slope = _deviation(array, axis) * (2.0 / divisor if divisor > 0 else math.nan)
-    return _as_given(_kept(g, array.shape, axis, keepdims) * slope, a)
+    return _as_given(times(_kept(g, array.shape, axis, keepdims), slope), a)
 
 
 def std_adjoint(g: Any, y: Any, a: Any, axis: Axis, ddof: float, keepdims: bool) -> Any:
@@ -191,7 +191,9 @@ def std_adjoint(g: Any, y: Any, a: Any, axis: Axis, ddof: float, keepdims: bool)
     array = np.asarray(a)
     divisor = _count(array.shape, axis) - ddof
     scale = _kept(ratio(g, y * divisor), array.shape, axis, keepdims)
-    return _as_given(scale * _deviation(array, axis) if divisor > 0 else np.full(array.shape, np.nan), a)
+    return _as_given(
+        times(scale, _deviation(array, axis) if divisor > 0 else np.full(array.shape, np.nan)), a
+    )
 
 
 def _deviation(a: Any, axis: Axis) -> Any:
@@ -269,7 +271,7 @@ def prod_adjoint(g: Any, a: Any, axis: Axis, keepdims: bool) -> Any:
     """The contribution of `prod`: `g` times the product of the others, exact with zeros."""
     array = np.asarray(a)
     rows, order = _rows(array, axis)
-    return _as_given(_from_rows(_per_row(g, rows) * _product_of_others(rows), array, order), a)
+    return _as_given(_from_rows(times(_per_row(g, rows), _product_of_others(rows)), array, order), a)
 
 
 def nanprod_adjoint(g: Any, a: Any, axis: Axis, keepdims: bool) -> Any:
@@ -320,6 +322,7 @@ def extremum_adjoint(g: Any, y: Any, a: Any, axis: Axis, keepdims: bool) -> Any:
     contribution = _share(g, array == y, array, axis, keepdims)
     undefined = np.isnan(y)
     if np.any(undefined):
+        undefined = undefined & np.not_equal(_kept(g, array.shape, axis, keepdims), 0.0)
         contribution = np.where(undefined, np.full((), np.nan, contribution.dtype), contribution)
     return _as_given(contribution, a)
 
@@ -345,9 +348,11 @@ def ptp_adjoint(g: Any, a: Any, axis: Axis, keepdims: bool) -> Any:
 
 def _share(g: Any, chosen: Any, a: Any, axis: Axis, keepdims: bool) -> Any:
     """`g` in equal parts to the chosen elements of each reduction; 0 to the others."""
-    count = np.count_nonzero(chosen, axis=_axes(axis, a.ndim), keepdims=True) if a.ndim else 1
     dtype = a.dtype if a.dtype.kind == "f" else np.dtype(float)
-    part = _kept(g, a.shape, axis, keepdims) / np.maximum(count, 1).astype(dtype)
+    if axis is None and not keepdims:
+        return np.where(chosen, dtype.type(g / (np.count_nonzero(chosen) or 1)), np.zeros((), dtype))
+    count = np.sum(chosen, axis=_axes(axis, a.ndim), keepdims=True, dtype=dtype)
+    part = _kept(g, a.shape, axis, keepdims) / np.maximum(count, 1)
     return np.where(chosen, part, np.zeros((), dtype))
 
 
@@ -369,6 +374,7 @@ def median_adjoint(g: Any, a: Any, axis: Axis, keepdims: bool) -> Any:
         contribution += _share(half, chosen, rows, -1, True)
     undefined = np.isnan(ordered[..., -1:])
     if np.any(undefined):
+        undefined = undefined & np.not_equal(half, 0.0)
         contribution = np.where(undefined, np.full((), np.nan, contribution.dtype), contribution)
     return _as_given(_from_rows(contribution, array, order), a)
 

@@ -28,9 +28,14 @@ def subtract(y, x1, x2, /):
     d[x2] -= d[y]
 
 
-@on_scalars(operator.mul)
 @elementwise(np.multiply, operator.mul)
 def multiply(y, x1, x2, /):
+    d[x1] += rt.times(d[y], x2)
+    d[x2] += rt.times(d[y], x1)
+
+
+@on_scalars(operator.mul)
+def multiply_scalars(y, x1, x2, /):
     d[x1] += d[y] * x2
     d[x2] += d[y] * x1
 
@@ -75,9 +80,14 @@ def power_scalars(y, x1, x2, /):
     d[x2] += 0.0 if x1 <= 0 or y == 0 else d[y] * y * math.log(x1)
 
 
-@on_scalars(operator.mod)
 @elementwise(np.remainder, operator.mod)
 def remainder(y, x1, x2, /):
+    d[x1] += d[y]
+    d[x2] -= rt.times(d[y], rt.floor_divide(x1, x2))
+
+
+@on_scalars(operator.mod)
+def remainder_scalars(y, x1, x2, /):
     d[x1] += d[y]
     d[x2] -= d[y] * (x1 // x2)
 
@@ -85,13 +95,13 @@ def remainder(y, x1, x2, /):
 @adjoint(divmod, np.divmod, broadcast=True)
 def quotient_and_remainder(y, x1, x2, /):
     d[x1] += d[y][1]
-    d[x2] -= d[y][1] * y[0]
+    d[x2] -= rt.times(d[y][1], y[0])
 
 
 @elementwise(np.fmod)
 def fmod(y, x1, x2, /):
     d[x1] += d[y]
-    d[x2] -= d[y] * rt.trunc(x1 / x2)
+    d[x2] -= rt.times(d[y], rt.trunc(rt.divide(x1, x2)))
 
 
 @on_scalars(operator.neg)
@@ -108,10 +118,26 @@ def positive(y, x, /):
 
 @elementwise(np.absolute, np.fabs, operator.abs, abs)
 def absolute(y, x, /):
-    d[x] += d[y] * rt.sign(x)
+    d[x] += rt.times(d[y], rt.sign(x))
 
 
 @on_scalars(operator.abs, abs)
 def absolute_scalar(y, x, /):
     # 0.0 * x is 0 at the kink, and NaN for NaN.
     d[x] += d[y] if x > 0 else -d[y] if x < 0 else 0.0 * x
+
+
+# -- the products and quotients of these templates, for second derivatives ---------------
+
+
+@elementwise(rt.times)
+def times(y, g, factor, /):
+    d[g] += rt.times(d[y], factor)
+    d[factor] += rt.times(d[y], g)
+
+
+@elementwise(rt.quotient)
+def quotient(y, g, x, /):
+    h = rt.quotient(d[y], x)
+    d[g] += h
+    d[x] -= rt.times(h, y)

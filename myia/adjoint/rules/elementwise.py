@@ -1,8 +1,8 @@
 # mypy: disable-error-code="no-untyped-def"
 """NumPy's elementwise functions.
 
-A quotient by something that vanishes at the edge of a domain is `rt.quotient`, which keeps a
-cotangent of exactly zero zero: what `np.where` did not select must not come back as 0 / 0.
+Products and quotients with a slope that may be infinite or NaN are `rt.times` and `rt.quotient`, which
+keep a cotangent of exactly zero zero: what `np.where` did not select must not come back as 0 * inf.
 Conventions: docs/conventions.md.
 """
 
@@ -16,17 +16,17 @@ from myia.adjoint.template import adjoint, d, elementwise
 
 @elementwise(np.exp)
 def exp(y, x, /):
-    d[x] += d[y] * y
+    d[x] += rt.times(d[y], y)
 
 
 @elementwise(np.exp2)
 def exp2(y, x, /):
-    d[x] += d[y] * (y * 0.6931471805599453)  # log(2)
+    d[x] += rt.times(d[y], y * 0.6931471805599453)  # log(2)
 
 
 @elementwise(np.expm1)
 def expm1(y, x, /):
-    d[x] += d[y] * rt.exp(x)  # y + 1 would cancel for large negative x
+    d[x] += rt.times(d[y], rt.exp(x))  # y + 1 would cancel for large negative x
 
 
 @elementwise(np.log)
@@ -51,14 +51,14 @@ def log1p(y, x, /):
 
 @elementwise(np.logaddexp)
 def logaddexp(y, x1, x2, /):
-    d[x1] += d[y] * rt.logaddexp_weight(x1, x2, y)
-    d[x2] += d[y] * rt.logaddexp_weight(x2, x1, y)
+    d[x1] += rt.times(d[y], rt.logaddexp_weight(x1, x2, y))
+    d[x2] += rt.times(d[y], rt.logaddexp_weight(x2, x1, y))
 
 
 @elementwise(np.logaddexp2)
 def logaddexp2(y, x1, x2, /):
-    d[x1] += d[y] * rt.logaddexp2_weight(x1, x2, y)
-    d[x2] += d[y] * rt.logaddexp2_weight(x2, x1, y)
+    d[x1] += rt.times(d[y], rt.logaddexp2_weight(x1, x2, y))
+    d[x2] += rt.times(d[y], rt.logaddexp2_weight(x2, x1, y))
 
 
 # -- roots and powers -------------------------------------------------------------
@@ -76,7 +76,7 @@ def cbrt(y, x, /):
 
 @elementwise(np.square)
 def square(y, x, /):
-    d[x] += d[y] * (2.0 * x)
+    d[x] += rt.times(d[y], 2.0 * x)
 
 
 @elementwise(np.reciprocal)
@@ -86,8 +86,8 @@ def reciprocal(y, x, /):
 
 @elementwise(np.hypot)
 def hypot(y, x1, x2, /):
-    d[x1] += d[y] * rt.ratio(x1, y)
-    d[x2] += d[y] * rt.ratio(x2, y)
+    d[x1] += rt.times(d[y], rt.ratio(x1, y))
+    d[x2] += rt.times(d[y], rt.ratio(x2, y))
 
 
 # -- trigonometric ------------------------------------------------------------------
@@ -95,17 +95,17 @@ def hypot(y, x1, x2, /):
 
 @elementwise(np.sin)
 def sin(y, x, /):
-    d[x] += d[y] * rt.cos(x)
+    d[x] += rt.times(d[y], rt.cos(x))
 
 
 @elementwise(np.cos)
 def cos(y, x, /):
-    d[x] -= d[y] * rt.sin(x)
+    d[x] -= rt.times(d[y], rt.sin(x))
 
 
 @elementwise(np.tan)
 def tan(y, x, /):
-    d[x] += d[y] * (1.0 + y * y)
+    d[x] += rt.times(d[y], 1.0 + y * y)
 
 
 @elementwise(np.arcsin)
@@ -120,14 +120,14 @@ def arccos(y, x, /):
 
 @elementwise(np.arctan)
 def arctan(y, x, /):
-    d[x] += d[y] / (1.0 + x * x)
+    d[x] += rt.quotient(d[y], 1.0 + x * x)
 
 
 @elementwise(np.arctan2)
 def arctan2(y, x1, x2, /):
     radius = rt.hypot(x1, x2)
-    d[x1] += d[y] * rt.angle_slope(x2, radius)
-    d[x2] -= d[y] * rt.angle_slope(x1, radius)
+    d[x1] += rt.times(d[y], rt.angle_slope(x2, radius))
+    d[x2] -= rt.times(d[y], rt.angle_slope(x1, radius))
 
 
 @elementwise(np.degrees, np.rad2deg)
@@ -142,7 +142,7 @@ def radians(y, x, /):
 
 @elementwise(np.sinc)
 def sinc(y, x):
-    d[x] += d[y] * rt.sinc_slope(x)
+    d[x] += rt.times(d[y], rt.sinc_slope(x))
 
 
 # -- hyperbolic -----------------------------------------------------------------------
@@ -150,22 +150,22 @@ def sinc(y, x):
 
 @elementwise(np.sinh)
 def sinh(y, x, /):
-    d[x] += d[y] * rt.cosh(x)
+    d[x] += rt.times(d[y], rt.cosh(x))
 
 
 @elementwise(np.cosh)
 def cosh(y, x, /):
-    d[x] += d[y] * rt.sinh(x)
+    d[x] += rt.times(d[y], rt.sinh(x))
 
 
 @elementwise(np.tanh)
 def tanh(y, x, /):
-    d[x] += d[y] * (1.0 - y * y)
+    d[x] += rt.times(d[y], 1.0 - y * y)
 
 
 @elementwise(np.arcsinh)
 def arcsinh(y, x, /):
-    d[x] += d[y] / rt.hypot(1.0, x)
+    d[x] += rt.quotient(d[y], rt.hypot(1.0, x))
 
 
 @elementwise(np.arccosh)
@@ -180,7 +180,7 @@ def arctanh(y, x, /):
 
 @elementwise(np.i0)
 def i0(y, x):
-    d[x] += d[y] * rt.bessel_i1(x)
+    d[x] += rt.times(d[y], rt.bessel_i1(x))
 
 
 # -- selection ----------------------------------------------------------------------------
@@ -240,7 +240,7 @@ def nan_to_num(y, x, copy=True, nan=0.0, posinf=None, neginf=None):
 
 @elementwise(np.copysign)
 def copysign(y, x1, x2, /):
-    d[x1] += d[y] * (rt.sign(x1) * rt.sign(y))
+    d[x1] += rt.times(d[y], rt.sign(x1) * rt.sign(y))
 
 
 @elementwise(np.nextafter)
