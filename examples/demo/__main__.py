@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from threadpoolctl import threadpool_limits
 
 from examples.demo import characters, digits, report
 from examples.demo.check import relative_error
@@ -40,8 +41,10 @@ def main(epochs: int = 30, steps: int = 1200, plot: Path = Path("out/demo.png"))
         "Two small networks, each an ordinary Python function with loops. [bold]value_and_grad[/] turns the\n"
         "loss into a Python function that also returns its gradient. You can read that function below."
     )
-    digits_losses, accuracies, digits_error = _digits(epochs)
-    characters_losses, characters_error = _characters(steps)
+    # The matrices are so small that a second thread of the BLAS would cost more than it brings.
+    with threadpool_limits(limits=1, user_api="blas"):
+        digits_losses, accuracies, digits_error = _digits(epochs)
+        characters_losses, characters_error = _characters(steps)
 
     _draw(digits_losses, accuracies, characters_losses, plot)
     seconds = time.perf_counter() - start
