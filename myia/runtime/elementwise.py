@@ -132,11 +132,10 @@ __all__ = [
     "reciprocal", "remainder", "right_shift", "rint", "round", "sign", "signbit", "sin", "sinc", "sinh",
     "spacing", "sqrt", "square", "subtract", "tan", "tanh", "trunc", "where",
     # backprops
-    "angle_slope", "bessel_i1", "clip_adjoint", "clip_lower_adjoint", "clip_upper_adjoint", "digamma", "fmax_adjoint",
-    "fmin_adjoint", "imag_adjoint", "logaddexp2_weight", "logaddexp_weight", "maximum_adjoint",
-    "minimum_adjoint", "power_base_adjoint", "power_exponent_adjoint", "quotient", "ratio", "real_adjoint",
-    "sinc_slope",
-    "times",
+    "angle_slope", "bessel_i1", "clip_adjoint", "clip_lower_adjoint", "clip_upper_adjoint", "digamma",
+    "fmax_adjoint", "fmin_adjoint", "imag_adjoint", "logaddexp2_weight", "logaddexp_weight",
+    "maximum_adjoint", "minimum_adjoint", "power_base_adjoint", "power_exponent_adjoint", "quotient", "ratio",
+    "real_adjoint", "sinc_slope", "times",
 ]  # fmt: skip
 
 # -- products in which a cotangent of exactly zero stays zero ----------------------------------
@@ -205,9 +204,9 @@ def power_base_adjoint(g: Any, x1: Any, x2: Any) -> Any:
     """The contribution to `x1` of `x1 ** x2`; 0 where `x2` is 0, also at `x1 == 0`."""
     if isinstance(x2, (int, float)):
         if x2 == 2:
-            return g * (2.0 * _array(x1))
+            return times(g, 2.0 * _array(x1))
         if x2 >= 1:
-            return g * (x2 * _array(x1) ** (x2 - 1))
+            return times(g, x2 * _array(x1) ** (x2 - 1))
         if x2 == 0:
             return np.zeros_like(g)
     else:
@@ -218,7 +217,7 @@ def power_base_adjoint(g: Any, x1: Any, x2: Any) -> Any:
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         # x2 - 1.0 and not x2 - 1: an unsigned exponent of 0 would wrap round.
         slope = np.where(np.equal(x2, 0), np.zeros((), x1.dtype), x2 * np.power(x1, x2 - 1.0))
-        return _zero_kept(g, g * slope.astype(_dtype(g, slope), copy=False))
+    return times(g, slope.astype(_dtype(g, slope), copy=False))
 
 
 def power_exponent_adjoint(g: Any, x1: Any, y: Any) -> Any:
@@ -227,7 +226,7 @@ def power_exponent_adjoint(g: Any, x1: Any, y: Any) -> Any:
     silent = np.less_equal(x1, 0) | np.equal(y, 0)
     power = np.where(silent, np.zeros((), _dtype(y, x1)), y)
     slope = power * np.log(np.where(silent, np.ones((), x1.dtype), x1))
-    return _zero_kept(g, g * slope.astype(_dtype(g, slope), copy=False))
+    return times(g, slope.astype(_dtype(g, slope), copy=False))
 
 
 def _array(x: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+import myia.runtime as rt
 from tests.rules.cases import Case, case
 
 random = np.random.default_rng(20)
@@ -122,8 +123,14 @@ CASES: list[Case] = [
     case(sum, [X, X], numbers(2, 3)),
     case(sum, numbers(3)),
     case(sum, X),
-    *(case(f, *args) for f in (max, min) for args in [(0.3, 0.7), (0.7, 0.3), (0.7, 0.2, 0.9), ([0.2, 0.1, 0.3],)]),
+    *(
+        case(f, *args)
+        for f in (max, min)
+        for args in [(0.3, 0.7), (0.7, 0.3), (0.7, 0.2, 0.9), ([0.2, 0.1, 0.3],)]
+    ),
     *(case(f, numbers(4)) for f in (max, min)),
+    # what the templates themselves are made of
+    *(case(f, X, x, analytic=True) for f in (rt.times, rt.quotient) for x in (numbers(3), 0.7)),
     # selection
     case(np.where, X > 0.5, X, numbers(3)),
     case(np.where, np.array([True, False, True]), 0.7, numbers(2, 1)),
