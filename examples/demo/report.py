@@ -37,11 +37,19 @@ def say(text: str) -> None:
 
 
 def code(title: str, source: str) -> None:
-    """Python in colour, in a box."""
-    syntax = Syntax(source.rstrip(), "python", theme="ansi_dark", word_wrap=True, background_color="default")
+    """Python in colour, in a box; comments that do not fit are cut short, code is wrapped."""
+    fitting = "\n".join(_shortened(line, console.width - 4) for line in source.rstrip().splitlines())
+    syntax = Syntax(fitting, "python", theme="ansi_dark", word_wrap=True, background_color="default")
     console.print(
         Panel(syntax, title=f"[bold]{title}", title_align="left", box=box.ROUNDED, border_style="cyan")
     )
+
+
+def _shortened(line: str, width: int) -> str:
+    comment = line.find("  # ")
+    if len(line) <= width or comment < 0 or comment > width:
+        return line
+    return line[: width - 1] + "…" if comment < width - 20 else line[:comment]
 
 
 def source_of(*functions: Callable[..., Any]) -> str:
