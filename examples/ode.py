@@ -95,10 +95,10 @@ def main() -> float:
     print(f"\nrelative error {error:.1e} against differences, ", end="")
     print(f"{np.linalg.norm(gradient - equation) / np.linalg.norm(equation):.1e} against the equation")
 
-    print("\nthe reverse sweep begins like this:\n")
+    print("\nthe solver, backwards, begins like this:\n")
     lines = sensitivity.source.splitlines()
-    reverse = next((i for i, line in enumerate(lines) if "reverse" in line), 0)
-    print("\n".join(lines[reverse : reverse + 25]))
+    backward = next((i for i, line in enumerate(lines) if line.startswith("def solve_backward")), 0)
+    print("\n".join(lines[backward : backward + 40]))
     return error
 
 

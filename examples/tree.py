@@ -66,8 +66,10 @@ def main() -> float:
     error = max(abs(gradient[name] - expected[name]) / abs(expected[name]) for name in variables)
     print(f"\nlargest relative error {error:.1e}")
 
-    print("\nthe beginning of what Myia wrote:\n")
-    print("\n".join(evaluate_grad.source.splitlines()[:40]))
+    print("\nthe outermost call, of what Myia wrote:\n")
+    lines = evaluate_grad.source.splitlines()
+    outermost = max((i for i, line in enumerate(lines) if line.startswith("def ")), default=0)
+    print("\n".join(lines[outermost:]))
     return error
 
 
