@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable
 from types import FunctionType, MethodType
 from typing import Any, overload
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from myia.errors import (
     UnsupportedSyntax,
 )
 from myia.parse.source import all_arguments, python_function, source_of
-from myia.parse.types import AnyType, Array, Dict, List, NumpyScalar, Scalar, Tuple, Type, describe, type_of
+from myia.parse.types import AnyType, Array, Bottom, Dict, List, NumpyScalar, Scalar, Tuple, Type, describe, type_of
 from myia.pipeline import Compiled, compile_gradient
 from myia.runtime.adjoints import like
 
@@ -261,9 +262,16 @@ def flatten_call(
     return [bound.arguments[name] for name in names], places
 
 
-@functools.lru_cache(maxsize=1024)
+_signatures: WeakKeyDictionary[FunctionType, tuple[Any, Any, inspect.Signature]] = WeakKeyDictionary()
+
+
 def _signature_of(function: FunctionType) -> inspect.Signature:
-    return inspect.signature(function, follow_wrapped=False)
+    """The signature with the defaults the function has now."""
+    known = _signatures.get(function)
+    if known is None or known[0] is not function.__defaults__ or known[1] is not function.__kwdefaults__:
+        signature = inspect.signature(function, follow_wrapped=False)
+        known = _signatures[function] = (function.__defaults__, function.__kwdefaults__, signature)
+    return known[2]
 
 
 def _plain(function: Any) -> tuple[FunctionType, tuple[Any, ...]]:
@@ -286,7 +294,7 @@ def _without_derivative(t: Type) -> str | None:
             return None if not found or None in found else found[0]
         case List(item):
             return _without_derivative(item)
-        case AnyType():
+        case AnyType() | Bottom():
             return None
     return "object"
 

@@ -60,12 +60,18 @@ class Compiled:
 class Guard:
     """What a free name was when it was compiled: an object by identity, or data by type."""
 
-    origin: Origin
+    origin: Origin | None
     path: tuple[str, ...]
     value: Any
     expected: Type | None
+    function: FunctionType | None = None
+    """For a guard on the defaults of a called function, that function."""
 
     def holds(self) -> bool:
+        if self.origin is None:
+            assert self.function is not None
+            defaults, keywords = self.value
+            return self.function.__defaults__ is defaults and self.function.__kwdefaults__ is keywords
         value = self.origin.load()
         for name in self.path:
             value = getattr(value, name, MISSING)
@@ -285,6 +291,8 @@ class _Unit:
         for key, program in self.inference.programs.items():
             if not isinstance(key, FunctionType):
                 continue
+            if key.__defaults__ or key.__kwdefaults__:
+                found.append(Guard(None, (), (key.__defaults__, key.__kwdefaults__), None, key))
             for name, origin in program.origins.items():
                 value = origin.load()
                 if is_constant(value):

@@ -293,7 +293,7 @@ class _Emitter:
                 self._prepare([operation.operands["x"]])
                 self.contribute(operation.operands["x"], self.adjoint)
             case "tuple" | "list":
-                elements: list[ast.expr] = value.elts  # type: ignore[attr-defined]
+                elements = list(operation.operands.values()) or getattr(value, "elts", [])
                 self._prepare([*elements, *elements])
                 for k, element in enumerate(elements):
                     self.contribute(element, _item(self.adjoint, ast.Constant(k)))

@@ -78,6 +78,8 @@ class ExitRewriter:
                     replacement, leaves = self._if(statement, rest)
                 case ast.For() | ast.While():
                     replacement, leaves = self._loop(statement, rest)
+                    if statement.orelse:  # what follows the loop is in the replacement
+                        return [*done, *replacement], leaves
                 case _:
                     replacement, leaves = [statement], Leaves.NEVER
             done += replacement
@@ -195,7 +197,8 @@ class ExitRewriter:
                 before.insert(0, _assign(loop, self.returned, False))
             return [*before, *self._after_return(loop, state)], Leaves.ALWAYS
         if not state.returns:
-            following, leaves = self.block([*after, *rest])
+            # The `else` is an ordinary statement after the loop, and may leave an enclosing one.
+            following, leaves = self.block([*after, *rest]) if after else ([], Leaves.NEVER)
             return [*before, *following], leaves
         assert self.returned is not None
         before.insert(0, _assign(loop, self.returned, False))

@@ -46,6 +46,7 @@ from myia.parse.types import (
     REAL,
     STR,
     UNKNOWN,
+    AnyType,
     Array,
     Bottom,
     Dict,
@@ -189,6 +190,9 @@ class _Pass:
             types[name] = forget_value(type_of(origin.load()))
         for name, value in program.constants.items():
             types[name] = Known(value)
+        for name, nested in program.nested.items():
+            if name in program.captures:
+                types[name] = Nested(self.inference.nested_program(nested), ())
         statements = list(statements_of(program.body))
         for attempt in range(_ROUNDS):
             changed = False
@@ -208,7 +212,7 @@ class _Pass:
                 return self.bind(name, INT, widen)
             case ast.FunctionDef(name):
                 program = self.inference.nested_program(self.typed.program.nested[name])
-                captures = tuple(self.typed.types.get(captured, BOTTOM) for captured in program.captures)
+                captures = tuple(map(self.capture_type, program.captures))
                 return self.bind(name, Nested(program, captures), widen)
             case ast.Expr(value):
                 self.typed.operations[statement] = self.operation(value)
@@ -277,6 +281,8 @@ class _Pass:
         if path in self.typed.program.constants:
             return Operation("inactive", type_of(self.typed.program.constants[path]))
         owner = self.type(value)
+        if isinstance(owner, Tuple) and name in owner.names:
+            return self.apply(operator.getitem, [value, ast.Constant(owner.names.index(name))], {})
         if isinstance(owner, Instance):
             found = static_attribute(owner.cls, name)
             if isinstance(found, property):
@@ -334,6 +340,8 @@ class _Pass:
             if function in INACTIVE:
                 result = self.inactive_result(INACTIVE[function], function, arguments, keywords)
                 return Operation("inactive", result, function)
+        if isinstance(function, type) and issubclass(function, tuple) and hasattr(function, "_fields"):
+            return self.named_tuple(function, arguments, keywords)
         if isinstance(function, MethodType) and isinstance(function.__func__, FunctionType):
             return Operation("dynamic", ANY)
         if isinstance(function, FunctionType):
@@ -341,6 +349,16 @@ class _Pass:
         if not isinstance(function, type) and isinstance(getattr(type(function), "__call__", None), FunctionType):
             return Operation("dynamic", ANY)
         return Operation("opaque", ANY, function, why=f"{name_of(function)} has no derivative rule")
+
+    def named_tuple(
+        self, cls: type, arguments: list[ast.expr], keywords: dict[str, ast.expr]
+    ) -> Operation:
+        fields: tuple[str, ...] = cls._fields  # type: ignore[attr-defined]
+        operands = dict(zip(fields, arguments, strict=False)) | keywords
+        if len(arguments) > len(fields) or set(operands) != set(fields):
+            return Operation("opaque", ANY, cls, why=f"{cls.__qualname__} is built without all of its fields")
+        items = tuple(forget_value(self.type(operands[name])) for name in fields)
+        return Operation("tuple", Tuple(items, fields), cls, operands={name: operands[name] for name in fields})
 
     def user_function(
         self, function: FunctionType, arguments: list[ast.expr], keywords: dict[str, ast.expr]
@@ -373,6 +391,9 @@ class _Pass:
         return Operation("user", typed.result, program.function, operands=bound, program=program)
 
     def capture_type(self, name: str) -> Type:
+        """The type a nested function sees; of another nested function, only which it is."""
+        if name in self.typed.program.nested:
+            return Nested(self.inference.nested_program(self.typed.program.nested[name]), ())
         return forget_value(self.typed.types.get(name, BOTTOM))
 
     def operand_type(self, node: ast.expr) -> Type:
@@ -392,6 +413,8 @@ class _Pass:
         owner = self.type(value)
         keywords = {k.arg: k.value for k in node.keywords}
         match owner:
+            case NumpyScalar() if name == "item" and not node.args:
+                return self.known(float, [value], {})
             case Array() | NumpyScalar() if name in METHODS and not starred:
                 return self.known(METHODS[name], [value, *node.args], _named(keywords))
             case Instance(cls):
@@ -427,10 +450,12 @@ class _Pass:
             rule = RULES.get((function, *ranks))
             if rule is None and function is operator.matmul:
                 rule = RULES.get((np.matmul, *ranks))
-        if function in (operator.add, operator.mul) and any(isinstance(t, (List, Tuple)) for t in types):
-            if not any(isinstance(t, Array) for t in types):
+        if function in (operator.add, operator.mul) and not any(isinstance(t, (Array, NumpyScalar)) for t in types):
+            if any(isinstance(t, (List, Tuple)) for t in types):
                 rule = RULES[("sequences", function)]
-        if rule is None:
+            elif AnyType() in types and not any(is_number(t) for t in types):
+                rule = RULES[("anything", function)]
+        if rule is None or not _binds(rule, arguments, keywords):
             rule = RULES.get(function) or SCALAR_RULES.get(function)
         if rule is None:
             result = self.by_example(function, arguments, keywords)
@@ -476,6 +501,9 @@ class _Pass:
                 return self.unranked(self.by_example(function, arguments, keywords))
             case "same":
                 return forget_value(self.operand_type(arguments[0]))
+            case "values":
+                owner = self.type(arguments[0])
+                return List(_joined(owner.values)) if isinstance(owner, Dict) else ANY
             case "listed":
                 return self.listed(self.type(arguments[0]))
             case "appended":
@@ -624,6 +652,14 @@ _ARITHMETIC = (
     operator.add, operator.sub, operator.mul, operator.truediv, operator.pow, operator.neg, operator.pos,
     operator.floordiv, operator.mod,
 )  # fmt: skip
+
+
+def _binds(rule: Rule, arguments: list[ast.expr], keywords: dict[str, ast.expr]) -> bool:
+    try:
+        rule.signature.bind(*arguments, **keywords)
+    except TypeError:
+        return False
+    return True
 
 
 class _NoSample:

@@ -106,6 +106,7 @@ class _Normalizer:
     used: set[str] = field(default_factory=set)
     locals: set[str] = field(default_factory=set)
     rebound: set[str] = field(default_factory=set)
+    calls_itself: bool = False
 
     # -- the function as a whole ------------------------------------------------------------------
 
@@ -277,12 +278,15 @@ class _Normalizer:
             self.nested[variable] = owner.nested[variable]
             for captured in owner.nested[variable].captures:
                 self.add_capture(captured)
-        elif owner.is_nested_function(name) or (self.own_name() == name and owner is self.parent):
-            # A nested function that calls itself, or one defined further down.
+            self.add_capture(variable)
+        elif self.own_name() == name and owner is self.parent:
+            self.calls_itself = True
+            self.add_capture(variable)
+        elif owner.is_nested_function(name):
             raise self.unsupported(
                 node,
                 f"the nested function {name!r} is used before its definition is complete",
-                "a nested function that refers to itself is not supported yet",
+                "nested functions that refer to each other are not supported yet",
                 f"define {name} at the top level of the module",
             )
         else:
@@ -455,15 +459,23 @@ class _Normalizer:
         return _load(node.id, node)
 
     def dictionary(self, node: ast.Dict, keys: list[ast.expr | None], values: list[ast.expr]) -> ast.expr:
-        atoms: list[ast.expr | None] = []
-        for key in keys:
-            if key is None:
-                raise self.unsupported(
-                    node, "a dictionary is spread into another", "** in a display is not in the normal form",
-                    "use a comprehension over both dictionaries",
-                )  # fmt: skip
-            atoms.append(self.atom(key))
-        return _at(ast.Dict(atoms, [self.atom(v) for v in values]), node)
+        if None in keys:
+            return self.merged(node, list(zip(keys, values, strict=True)))
+        pairs = [(self.atom(key), self.atom(value)) for key, value in zip(keys, values, strict=True) if key]
+        return _at(ast.Dict([key for key, _ in pairs], [value for _, value in pairs]), node)
+
+    def merged(self, node: ast.expr, entries: list[tuple[ast.expr | None, ast.expr]]) -> ast.expr:
+        """`{**a, key: value, **b}`: dictionaries merged one after the other, as an operation."""
+        made: ast.expr = _at(ast.Dict([], []), node)
+        for key, value in entries:
+            atom = self.atom(value)
+            piece = atom if key is None else _at(ast.Dict([self.atom(key)], [atom]), node)
+            if not isinstance(piece, ast.Name):
+                piece = self.assign(self.fresh("table"), piece, node)
+            if not isinstance(made, ast.Name):
+                made = self.assign(self.fresh("table"), made, node)
+            made = _call(self.runtime("merged", node), [made, piece], node)
+        return made
 
     def formatted(self, node: ast.expr) -> ast.expr:
         if isinstance(node, ast.FormattedValue):
@@ -486,6 +498,10 @@ class _Normalizer:
                 return self.atom(node)
 
     def call(self, node: ast.Call) -> ast.expr:
+        match node:
+            case ast.Call(ast.Attribute(value, "items" | "keys" | "values" as kind), [], []):
+                if self.constant_path(node.func) is None:
+                    return _call(self.runtime(kind, node), [self.atom(value)], node)
         function = self.callee(node.func)
         plain: list[ast.expr]
         if any(isinstance(a, ast.Starred) for a in node.args):
@@ -494,10 +510,9 @@ class _Normalizer:
         else:
             plain = [self.atom(a) for a in node.args]
         if len(node.keywords) > 1 and any(k.arg is None for k in node.keywords):
-            raise self.unsupported(
-                node, "** beside other keywords", "the keywords' adjoints could not be told apart",
-                "put all keywords into one dictionary",
-            )  # fmt: skip
+            entries = [(k.arg and _at(ast.Constant(k.arg), k.value), k.value) for k in node.keywords]
+            together = self.assign(self.fresh("keywords"), self.merged(node, entries), node)  # type: ignore[arg-type]
+            return _at(ast.Call(function, plain, [_at(ast.keyword(None, together), node)]), node)
         keywords = [_at(ast.keyword(k.arg, self.atom(k.value)), node) for k in node.keywords]
         return _at(ast.Call(function, plain, keywords), node)
 
@@ -522,7 +537,8 @@ class _Normalizer:
 
         def close() -> None:
             if run:
-                pieces.append(self.temporary(_at(ast.List(list(run), ast.Load()), node)))
+                made = _at(ast.List(list(run), ast.Load()), node)
+                pieces.append(self.assign(self.fresh("items"), made, node))
                 run.clear()
 
         for element in node.elts:
@@ -672,6 +688,8 @@ class _Normalizer:
         inner = _Normalizer(Source(node, self.source.filename, label), self.scope, None, self)
         self.locals.add(name)
         program = inner.program()
+        if inner.calls_itself:
+            program.nested[name] = program
         self.nested[name] = program
         self.used |= inner.used
         self.inputs.update(inner.inputs)

@@ -60,7 +60,10 @@ class Array(Type):
 
 @dataclass(frozen=True)
 class Tuple(Type):
+    """A tuple; `names` are the fields of a named one."""
+
     items: tuple[Type, ...]
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,7 @@ def type_of(value: Any, depth: int = 0) -> Type:
     if isinstance(value, np.generic):
         return NumpyScalar(value.dtype)
     if isinstance(value, tuple):
-        return Tuple(tuple(type_of(item, depth + 1) for item in value))
+        return Tuple(tuple(type_of(item, depth + 1) for item in value), getattr(kind, "_fields", ()))
     if kind is list:
         return List(functools.reduce(join, (type_of(item, depth + 1) for item in value), BOTTOM))
     if kind is dict:
@@ -180,8 +183,8 @@ def join(a: Type, b: Type) -> Type:
             return REAL
         case Array(p, m), Array(q, n):
             return Array(p if p == q else None, m if m == n else None)
-        case Tuple(p), Tuple(q) if len(p) == len(q):
-            return shallow(Tuple(tuple(map(join, p, q))))
+        case Tuple(p, m), Tuple(q, n) if len(p) == len(q):
+            return shallow(Tuple(tuple(map(join, p, q)), m if m == n else ()))
         case List(p), List(q):
             return shallow(List(join(p, q)))
         case Dict(k, p), Dict(m, q) if k == m:
@@ -196,8 +199,8 @@ def shallow(t: Type, depth: int = 0) -> Type:
     if depth > _DEEP:
         return ANY
     match t:
-        case Tuple(items):
-            return Tuple(tuple(shallow(item, depth + 1) for item in items))
+        case Tuple(items, names):
+            return Tuple(tuple(shallow(item, depth + 1) for item in items), names)
         case List(item):
             return List(shallow(item, depth + 1))
         case Dict(keys, values):

@@ -16,9 +16,11 @@ from myia.errors import NonScalarOutput, NotDifferentiable
 
 __all__ = [
     "accumulate",
+    "added_adjoint",
     "add_at",
     "as_adjoint_of",
     "like",
+    "multiplied_adjoint",
     "ones_like",
     "repeated_adjoint",
     "unbroadcast",
@@ -99,6 +101,20 @@ def as_adjoint_of(g: Any, x: Any) -> Any:
     if isinstance(x, (list, tuple)):
         return g
     return zeros_like(x)  # the keys of a dictionary, the letters of a string, a range
+
+
+def added_adjoint(g: Any, x: Any, first: bool) -> Any:
+    """The adjoint of an operand of `+`, which adds numbers and arrays and joins lists and tuples."""
+    if isinstance(x, (list, tuple)) and isinstance(g, (list, tuple)):
+        return g[: len(x)] if first else g[len(g) - len(x) :]
+    return unbroadcast(g, x)
+
+
+def multiplied_adjoint(g: Any, x: Any, other: Any) -> Any:
+    """The adjoint of an operand of `*`, which multiplies numbers and arrays and repeats lists."""
+    if isinstance(g, (list, tuple)):
+        return repeated_adjoint(g, x)
+    return unbroadcast(g * other, x)
 
 
 def repeated_adjoint(g: Any, x: Any) -> Any:

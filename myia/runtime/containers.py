@@ -23,7 +23,12 @@ __all__ = [
     "built",
     "include",
     "insert",
+    "get_adjoint",
+    "items",
+    "items_adjoint",
     "keys",
+    "merged",
+    "merged_adjoint",
     "owned",
     "popped",
     "rebindable",
@@ -31,6 +36,8 @@ __all__ = [
     "shortest",
     "unpacked",
     "unpacked_at_least",
+    "values",
+    "values_adjoint",
     "without_last",
 ]
 
@@ -65,6 +72,42 @@ def keys(table: Any) -> list[Any]:
             remedy="loop over a list",
         )
     return list(table)
+
+
+def values(table: Any) -> list[Any]:
+    """The values of a dictionary, in its order."""
+    return [table[key] for key in keys(table)]
+
+
+def items(table: Any) -> list[tuple[Any, Any]]:
+    """The keys and values of a dictionary, in its order."""
+    return [(key, table[key]) for key in keys(table)]
+
+
+def values_adjoint(g: Any, table: Any) -> dict[Any, Any]:
+    return dict(zip(table, g, strict=True))
+
+
+def items_adjoint(g: Any, table: Any) -> dict[Any, Any]:
+    pairs = zip(table, g, strict=True)
+    return {key: pair[1] if isinstance(pair, (list, tuple)) else 0.0 for key, pair in pairs}
+
+
+def get_adjoint(g: Any, table: Any, key: Any) -> dict[Any, Any]:
+    """The adjoint of a dictionary from that of `table.get(key)`."""
+    return {k: g if k == key else zeros_like(value) for k, value in table.items()}
+
+
+def merged(table: dict[Any, Any], other: dict[Any, Any]) -> dict[Any, Any]:
+    """A new dictionary with the entries of both; `other` wins."""
+    return {**table, **other}
+
+
+def merged_adjoint(g: dict[Any, Any], table: dict[Any, Any], winner: dict[Any, Any] | None) -> dict[Any, Any]:
+    """The adjoint of `table` from that of the merged dictionary; entries `winner` replaced get zero."""
+    return {
+        key: zeros_like(value) if winner is not None and key in winner else g[key] for key, value in table.items()
+    }
 
 
 def shortest(*lengths: int) -> int:

@@ -4,7 +4,11 @@
 import operator
 
 from myia import runtime as rt
-from myia.adjoint.template import adjoint, d
+from myia.adjoint.template import adjoint, d, inactive
+
+inactive(rt.keys)
+inactive(rt.shortest, result="int")
+inactive(rt.include, rt.rebindable, rt.bound)
 
 
 @adjoint(rt.sequence, result="same")
@@ -59,3 +63,37 @@ def concatenated(y, x1, x2, /):
 def repeated(y, x1, x2, /):
     d[x1] += rt.repeated_adjoint(d[y], x1)
     d[x2] += rt.repeated_adjoint(d[y], x2)
+
+
+@adjoint(("anything", operator.add), result="any")
+def added(y, x1, x2, /):
+    d[x1] += rt.added_adjoint(d[y], x1, True)
+    d[x2] += rt.added_adjoint(d[y], x2, False)
+
+
+@adjoint(("anything", operator.mul), result="any")
+def multiplied(y, x1, x2, /):
+    d[x1] += rt.multiplied_adjoint(d[y], x1, x2)
+    d[x2] += rt.multiplied_adjoint(d[y], x2, x1)
+
+
+@adjoint(rt.values, result="values")
+def values(y, table, /):
+    d[table] += rt.values_adjoint(d[y], table)
+
+
+@adjoint(rt.items, result="any")
+def items(y, table, /):
+    d[table] += rt.items_adjoint(d[y], table)
+
+
+@adjoint(rt.merged, result="any")
+def merged(y, table, other, /):
+    d[table] += rt.merged_adjoint(d[y], table, other)
+    d[other] += rt.merged_adjoint(d[y], other, None)
+
+
+@adjoint(("method", "get"), result="any")
+def get(y, self, key, default=None, /):
+    d[self] += rt.get_adjoint(d[y], self, key)
+    d[default] += d[y] if key not in self else rt.zeros_like(default)
