@@ -45,19 +45,13 @@ class Case:
 
     @property
     def rules(self) -> list[Rule]:
-        """The general rule, and the scalar rule where every operand is a scalar."""
+        """The general rule, and those for scalars where every operand is one."""
         rules = [RULES[self.function]] if self.function in RULES else []
-        if self.function in SCALAR_RULES and all(map(_is_scalar, self.args)):
-            rules.append(SCALAR_RULES[self.function])
-        return [rule for rule in rules if self._fits(rule)]
-
-    def _fits(self, rule: Rule) -> bool:
-        """A scalar rule may serve fewer operands than the general one, as that of `max` does."""
-        try:
-            rule.bind(*self.args, **self.kwargs)
-        except TypeError:
-            return False
-        return True
+        if all(map(_is_scalar, self.args)):
+            rules += [SCALAR_RULES[self.function]] if self.function in SCALAR_RULES else []
+            ranks = (None,) * len(self.args)
+            rules += [RULES[self.function, *ranks]] if (self.function, *ranks) in RULES else []
+        return rules
 
     def call(self, rule: Rule, **replaced: Any) -> Any:
         """The value, with some parameters of the rule replaced."""
@@ -231,7 +225,11 @@ def _assert_form(adjoint: Any, value: Any, result: Any, what: str) -> None:
 def rules_of(module: Any) -> list[tuple[Any, Rule]]:
     """The rows of the tables that a module of rules holds."""
     rows = [*RULES.items(), *SCALAR_RULES.items()]
-    return [(function, rule) for function, rule in rows if rule.template.__module__ == module.__name__]
+    return [
+        (key[0] if isinstance(key, tuple) and key[1:] == (None, None) else key, rule)
+        for key, rule in rows
+        if rule.template.__module__ == module.__name__
+    ]
 
 
 def uncovered(modules: list[Any], cases: list[Case]) -> list[str]:

@@ -4,7 +4,8 @@
 Each rule of a function of numbers serves twice: on scalars, where the compiler inlines it without any
 call but those of `math`, and in general, since `math` also takes arrays of one element. No template
 raises where the function itself did not: powers that could overflow are written as quotients, and an
-infinite slope is spelled out. Conventions: docs/conventions.md.
+infinite slope is spelled out. Functions of any number of operands have a rule of their own for two,
+under a key of the operands' ranks, None for a number. Conventions: docs/conventions.md.
 """
 
 import math
@@ -149,7 +150,7 @@ def power(y, x1, x2, /):
     d[x2] += 0.0 if x1 <= 0 or y == 0 else d[y] * y * math.log(x1)
 
 
-@on_scalars(math.hypot, result="float")
+@adjoint((math.hypot, None, None), result="float")  # of two numbers
 def hypot_of_two(y, x1, x2, /):
     d[x1] += d[y] * (x1 / y) if y else 0.0
     d[x2] += d[y] * (x2 / y) if y else 0.0
@@ -304,14 +305,14 @@ def sumprod(y, p, q, /):
     d[q] += rt.sumprod_adjoint(d[y], q, p)
 
 
-@on_scalars(max)
+@adjoint((max, None, None))  # of two numbers
 def larger(y, x1, x2, /):
     # Python returns the first of two equals.
     d[x1] += 0.0 if x2 > x1 else d[y]
     d[x2] += d[y] if x2 > x1 else 0.0
 
 
-@on_scalars(min)
+@adjoint((min, None, None))  # of two numbers
 def smaller(y, x1, x2, /):
     d[x1] += 0.0 if x2 < x1 else d[y]
     d[x2] += d[y] if x2 < x1 else 0.0
