@@ -5,8 +5,8 @@
 Three programs (`benchmarks/programs.py`): a scalar loop with a branch, a `while` with `break`, a tanh
 RNN with 16 units over 50 steps. What counts is the time of value and gradient over the time of the
 plain program. The gradients are compared first. A round times every tool for about 20 ms each, one
-after the other, so that a slow moment of the machine hits all of them; what is printed is the median
-over the rounds, and for a ratio the median of the rounds' ratios. The garbage collector runs as usual.
+after the other, so that a slow moment of the machine hits all of them; what counts is the least time
+of a call over the rounds, the one the machine disturbed least. The garbage collector runs as usual.
 
 `--save` writes the tables to benchmarks/results/small_ops.md.
 """
@@ -17,7 +17,6 @@ import argparse
 import datetime
 import os
 import platform
-import statistics
 import time
 import warnings
 from collections.abc import Callable
@@ -42,7 +41,7 @@ TOOLS = tuple(DISTRIBUTIONS)
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of one call, and over the plain program's and over Myia's in the same round."""
+    """Seconds of one call, and that over the plain program's and over Myia's."""
 
     seconds: float = float("nan")
     over_plain: float = float("nan")
@@ -74,14 +73,10 @@ def measure(program: str, rounds: int) -> dict[str, Timing]:
         for name, call in calls.items():
             seconds[name].append(_per_call(call, repeats[name]))
 
-    def ratio(name: str, base: str) -> float:
-        if base not in seconds:
-            return float("nan")
-        return statistics.median(a / b for a, b in zip(seconds[name], seconds[base], strict=True))
-
+    least = {name: min(times) for name, times in seconds.items()}
     timings = {
-        name: Timing(statistics.median(seconds[name]), ratio(name, "plain"), ratio(name, "myia"))
-        for name in calls
+        name: Timing(time, time / least["plain"], time / least.get("myia", float("nan")))
+        for name, time in least.items()
     }
     timings |= {tool: Timing(error=error) for tool, error in errors.items()}
     return {name: timings[name] for name in ("plain", *TOOLS)}
@@ -181,7 +176,7 @@ def machine() -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.small_ops")
     parser.add_argument("--save", action="store_true", help="write benchmarks/results/small_ops.md")
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--processes", type=int, default=5, help="fresh processes for each first call")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -214,7 +209,7 @@ Written by `make bench`; do not edit. {about}
 
 ## Value and gradient
 
-Medians of interleaved rounds. "Over plain" is the time over that of the plain Python/NumPy program;
+The least time of a call over interleaved rounds. "Over plain" is the time over that of the plain Python/NumPy program;
 "over ours" is the tool's time over Myia's. Every gradient was first checked against central differences.
 
 {speed}
