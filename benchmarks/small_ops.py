@@ -209,8 +209,9 @@ Written by `make bench`; do not edit. {about}
 
 ## Value and gradient
 
-The least time of a call over interleaved rounds. "Over plain" is the time over that of the plain Python/NumPy program;
-"over ours" is the tool's time over Myia's. Every gradient was first checked against central differences.
+The least time of a call over interleaved rounds. "Over plain" is the time over that of the plain
+Python/NumPy program; "over ours" is the tool's time over Myia's. Every gradient was first checked
+against central differences.
 
 {speed}
 
