@@ -15,12 +15,14 @@ import myia.adjoint.rules  # noqa: F401 - fills the tables
 from myia.adjoint.control import Sweeps, sweeps
 from myia.adjoint.reverse import Reversal, reverse, runtime_call
 from myia.analysis.activity import activity
+from myia.analysis.mutation import refuse_mutation
 from myia.codegen.emit import Printer
 from myia.codegen.load import LoadedModule, load
 from myia.codegen.lower import Lowering
 from myia.codegen.namespace import Namespace
 from myia.errors import NotDifferentiable
 from myia.parse.infer import Inference, Typed
+from myia.parse.normalize import show, text_of
 from myia.parse.program import Program, names_read, names_written, statements_of
 from myia.parse.scope import MISSING, Origin, is_constant
 from myia.parse.types import (
@@ -111,6 +113,7 @@ class _Unit:
     printer: Printer = field(default_factory=lambda: Printer(""))
     pairs: dict[tuple[Typed, tuple[str, ...]], str] = field(default_factory=dict)
     stages: list[tuple[str, str]] = field(default_factory=list)
+    checked: set[Typed] = field(default_factory=set)
 
     # -- the outermost function -------------------------------------------------------------------
 
@@ -217,6 +220,7 @@ class _Unit:
     # -- the passes -------------------------------------------------------------------------------
 
     def differentiate(self, typed: Typed, selected: frozenset[str], fresh: Any, split: bool) -> tuple[Reversal, Sweeps]:
+        refuse_mutation(typed, self.inference, self.checked)
         facts = activity(typed, selected)
         reversal = reverse(typed, facts, self.inference, self.pair_of, fresh)
         both = sweeps(typed.program, reversal, fresh, split)
@@ -229,8 +233,6 @@ class _Unit:
     def note(self, typed: Typed, both: Sweeps) -> None:
         """Keep what each pass made of a program, for `explain`."""
         program = typed.program
-        from myia.parse.normalize import show
-
         types = {name: t for name, t in typed.types.items() if name not in program.constants}
         self.stages += [
             (f"{program.name}: normal form", show(program)),
@@ -356,5 +358,5 @@ def _result_of(values: list[ast.expr], at: ast.AST | None = None, single: bool =
 
 
 def _unparse(statements: list[ast.stmt]) -> str:
-    return ast.unparse(ast.fix_missing_locations(ast.Module(statements, [])))
+    return text_of(ast.Module(statements, []))
 

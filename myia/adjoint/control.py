@@ -36,11 +36,17 @@ class Sweeps:
 
 def sweeps(program: Program, reversal: Reversal, fresh: Callable[[str], str], split: bool) -> Sweeps:
     """Both sweeps of a program. `split`: they go into two functions, so that names must be carried over."""
-    builder = _Builder(reversal, fresh)
-    nodes = builder.block(program.body)
-    reads: dict[ast.stmt, frozenset[str]] = {}
-    skeleton = list(_skeleton(nodes, reads))
-    records = to_be_recorded(skeleton, reads)
+    saving: set[ast.AST] = set()
+    while True:
+        nodes = _Builder(reversal, fresh, saving).block(program.body)
+        reads: dict[ast.stmt, frozenset[str]] = {}
+        skeleton = list(_skeleton(nodes, reads))
+        records = to_be_recorded(skeleton, reads)
+        found = {step.origin for step in _steps(nodes) if step.statement in records.saves}
+        if found <= saving:
+            break
+        # A statement that saves must be passed in the reverse sweep, to restore: so must its loop and branch.
+        saving |= found
     weaver = _Weaver(program, skeleton, records, reads, fresh)
     reverse = weaver.reverse(nodes)
     forward = weaver.forward(nodes)
@@ -53,10 +59,15 @@ def sweeps(program: Program, reversal: Reversal, fresh: Callable[[str], str], sp
 
 @dataclass(eq=False)
 class Step:
-    """A simple statement and its reverse code."""
+    """A simple statement, its reverse code, and the statement of the program it was made from.
+
+    `saves`: the forward sweep saves something before it.
+    """
 
     statement: ast.stmt
     code: list[ast.stmt]
+    origin: ast.AST
+    saves: bool = False
 
 
 @dataclass(eq=False)
@@ -96,6 +107,10 @@ Node = Step | Point | Branch | Loop
 class _Builder:
     reversal: Reversal
     fresh: Callable[[str], str]
+    saving: set[ast.AST]
+
+    def step(self, statement: ast.stmt, code: list[ast.stmt], origin: ast.AST) -> Step:
+        return Step(statement, code, origin, origin in self.saving)
 
     def block(self, statements: list[ast.stmt]) -> list[Node]:
         return [node for statement in statements for node in self.statement(statement)]
@@ -115,21 +130,22 @@ class _Builder:
                 return self.loop(s)
             case ast.Assign():
                 return self.assignment(s)
-        return [Step(s, self.reversal.code.get(s, []))]
+        return [self.step(s, self.reversal.code.get(s, []), s)]
 
     def assignment(self, s: ast.Assign) -> list[Node]:
         code = self.reversal.code.get(s, [])
         (target,) = names_written(s)
         operation = self.reversal.typed.operations[s]
         if operation.kind == "alias" and operation.operands["x"] is not s.value:
-            return [Step(_assign([target], operation.operands["x"], s), code)]
+            return [self.step(_assign([target], operation.operands["x"], s), code, s)]
         if (call := self.reversal.user_calls.get(s)) is not None:
-            return [Step(_assign([target, call.record], call_forward(call), s), code)]
+            return [self.step(_assign([target, call.record], call_forward(call), s), code, s)]
         if (dynamic := self.reversal.dynamic_calls.get(s)) is not None:
-            return [Step(_assign([target, dynamic.pullback], call_at_run_time(s.value, dynamic), s), code)]
+            return [self.step(_assign([target, dynamic.pullback], call_at_run_time(s.value, dynamic), s), code, s)]
         if (result := self.reversal.results.get(s)) is not None:
-            return [Step(_assign([result], s.value, s), code), Step(_assign([target], _load(result), s), [])]
-        return [Step(s, code)]
+            made = self.step(_assign([result], s.value, s), code, s.value)
+            return [made, self.step(_assign([target], _load(result), s), [], s)]
+        return [self.step(s, code, s)]
 
     def loop(self, s: ast.For | ast.While) -> list[Node]:
         body = [*_point(self.reversal.step_zeros.get(s, [])), *self.block(s.body)]
@@ -143,7 +159,7 @@ class _Builder:
             loop.walk, before = self.steady(walk, s)
         if isinstance(s, ast.While) or _breaks(body):
             loop.steps = self.fresh("steps")
-            before.append(Step(_assign([loop.steps], ast.Constant(0), s), []))
+            before.append(self.step(_assign([loop.steps], ast.Constant(0), s), [], s))
             loop.counted = _counted(body)
         reads = set() if loop.walk is None else _bounds(loop.walk)
         if loop.steps:
@@ -158,7 +174,7 @@ class _Builder:
         for argument in walk.args:
             if isinstance(argument, ast.Name) and argument.id in written:
                 copied = self.fresh(f"{argument.id}_bound")
-                before.append(Step(_assign([copied], argument, s), []))
+                before.append(self.step(_assign([copied], argument, s), [], argument))
                 argument = _load(copied)
             arguments.append(argument)
         return ast.copy_location(ast.Call(walk.func, arguments, []), walk), before
@@ -171,7 +187,9 @@ def _point(code: list[ast.stmt]) -> list[Node]:
 def _has_reverse(nodes: list[Node]) -> bool:
     for node in nodes:
         match node:
-            case Step(_, code) | Point(code) if code:
+            case Step(_, code, _, saves) if code or saves:
+                return True
+            case Point(code) if code:
                 return True
             case Branch(_, body, orelse) if _has_reverse(body) or _has_reverse(orelse):
                 return True
@@ -212,6 +230,18 @@ def _counted(body: list[Node]) -> list[Node]:
 def _only_leaves(nodes: list[Node]) -> bool:
     kinds = [type(node.statement) for node in nodes if isinstance(node, Step)]
     return len(kinds) == len(nodes) and ast.Break in kinds and not _has_reverse(nodes)
+
+
+def _steps(nodes: list[Node]) -> Iterator[Step]:
+    for node in nodes:
+        match node:
+            case Step():
+                yield node
+            case Branch(_, body, orelse):
+                yield from _steps(body)
+                yield from _steps(orelse)
+            case Loop(_, _, body):
+                yield from _steps(body)
 
 
 def _inside(s: ast.stmt) -> Iterator[ast.stmt]:
@@ -303,7 +333,7 @@ class _Weaver:
         """The loop's body with the count where the part to be reversed begins."""
         if steps is None:
             return self.forward(body)
-        counted.insert(0, Step(ast.copy_location(_increment(steps), s), []))
+        counted.insert(0, Step(ast.copy_location(_increment(steps), s), [], s))
         try:
             return self.forward(body)
         finally:

@@ -98,6 +98,7 @@ def reverse(
     types = {names[name]: adjoint_type(typed.types.get(name, ANY)) for name in names}
     reversal = Reversal(typed, activity, names, types)
     generator = _Generator(typed, activity, reversal, inference, pair_of, fresh)
+    generator.refuse_complex()
     start = frozenset({typed.program.result}) & activity.active
     reversal.bound_at_start = generator.block(typed.program.body, start)
     return reversal
@@ -250,6 +251,18 @@ class _Generator:
         place = self.typed.program.source.location(at)
         raise error(summary, reason=reason, remedy=remedy, location=place)
 
+    def refuse_complex(self) -> None:
+        for s in statements_of(self.typed.program.body):
+            for name in names_written(s):
+                if name in self.activity.active and is_complex(self.typed.types.get(name, ANY)):
+                    self.refuse(
+                        NotDifferentiable,
+                        s,
+                        "a complex value that the gradient depends on",
+                        "Myia differentiates real numbers; the derivative of a complex value needs a convention",
+                        "compute with the real and the imaginary part as two real arrays",
+                    )
+
     def _check_effect(self, s: ast.Expr, value: ast.expr) -> None:
         """A call for its effect: refuse it if it may write into a value that matters."""
         operation = self.typed.operations.get(s)
@@ -287,7 +300,6 @@ class _Emitter:
     # -- by kind of operation ---------------------------------------------------------------------
 
     def operation(self, operation: Operation, value: ast.expr) -> None:
-        self._refuse_complex()
         match operation.kind:
             case "alias":
                 self._prepare([operation.operands["x"]])
@@ -379,7 +391,9 @@ class _Emitter:
                     active += [c for c, t in zip(callee.captures, owner.captures, strict=True) if may_vary(t)]
             else:
                 types.append(self.generator.inference.operand_type(self.typed, expression))
-                if self._is_active(expression):
+                if name in callee.captures:
+                    types[-1] = self.generator.inference.capture_type(self.typed, name)
+                if self._is_active(expression) and may_vary(types[-1]):
                     active.append(name)
         typed = self.generator.inference.infer(callee, tuple(types))
         pair = self.generator.pair_of(typed, tuple(active))
@@ -523,27 +537,19 @@ class _Emitter:
 
     # -- refusing ---------------------------------------------------------------------------------
 
-    def _refuse_complex(self) -> None:
-        if is_complex(self.typed.types.get(self.target, ANY)):
-            self.generator.refuse(
-                NotDifferentiable,
-                self.statement,
-                "a complex value that the gradient depends on",
-                "Myia differentiates real numbers; the derivative of a complex value needs a convention",
-                "compute with the real and the imaginary part as two real arrays",
-            )
-
     def _refuse_opaque(self, operation: Operation, value: ast.expr) -> None:
         varied = sorted(names_read(value) & self.generator.activity.varied)
         if not varied:
             return
+        if operation.error is not None:
+            if operation.error.location is None:
+                operation.error.location = self.typed.program.source.location(value)
+            raise operation.error
         self.generator.refuse(
             MissingRule,
             value,
-            operation.why.split("\n")[0],
-            "the gradient depends on its result, and "
-            + (f"on {varied[0]!r} through it" if varied else "it has no rule")
-            + ("\n" + operation.why.partition("\n")[2] if "\n" in operation.why else ""),
+            operation.why,
+            f"the gradient depends on its result, and on {varied[0]!r} through it",
             "write it with functions that have rules (docs/conventions.md lists them), or add a rule (CONTRIBUTING.md)",
         )
 

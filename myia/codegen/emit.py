@@ -69,8 +69,7 @@ class Printer:
                 self._line(f"def {name}({ast.unparse(arguments)}):", depth, s)
                 self._block(body, depth + 1)
             case _:
-                located = hasattr(s, "lineno")
-                self._line(_text(s), depth, s if located else None)
+                self._line(_text(s), depth, s)
 
     def _elif(self, s: ast.If, depth: int) -> None:
         self._line(f"elif {_text(s.test)}:", depth, s)
@@ -82,7 +81,7 @@ class Printer:
             self._block(s.orelse, depth + 1)
 
     def _line(self, text: str, depth: int, s: ast.stmt | None) -> None:
-        origin = getattr(s, "lineno", None)
+        origin = getattr(s, "lineno", None) or None
         line = _INDENT * depth + text
         if origin is not None:
             if origin != self._last:
@@ -98,7 +97,9 @@ class Printer:
 
 
 def _text(node: ast.AST) -> str:
-    text = ast.unparse(node if hasattr(node, "lineno") else ast.fix_missing_locations(node))
+    if not hasattr(node, "lineno") and isinstance(node, ast.stmt):
+        node.lineno = 0  # what no line of the user's stands for; unparse asks for one
+    text = ast.unparse(node)
     if isinstance(node, ast.Tuple) and text.startswith("(") and text.endswith(")"):
         return text[1:-1]
     return text

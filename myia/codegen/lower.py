@@ -215,6 +215,8 @@ def _runs_by_example(function: Any) -> bool:
 def _literal(node: ast.Constant) -> ast.expr:
     """A literal as it can be printed: infinities and NaN have no literal of their own."""
     value = node.value
+    if type(value) in (int, float) and (value < 0 or str(value).startswith("-")):
+        return ast.UnaryOp(ast.USub(), _literal(ast.Constant(-value)))  # so that -1 ** n gets its brackets
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
         return ast.Call(ast.Name("float", ast.Load()), [ast.Constant(str(value))], [])
     return node

@@ -102,7 +102,9 @@ class Operation:
     rule: Rule | None = None
     operands: dict[str, ast.expr] = field(default_factory=dict)
     program: Program | None = None
+    callee: Typed | None = None
     why: str = ""
+    error: MyiaError | None = None
 
 
 @dataclass(eq=False)
@@ -144,6 +146,10 @@ class Inference:
     def operand_type(self, typed: Typed, expression: ast.expr) -> Type:
         """The type of an atom or of a tuple or dictionary of atoms in a typed program."""
         return _Pass(self, typed).operand_type(expression)
+
+    def capture_type(self, typed: Typed, name: str) -> Type:
+        """The type of a variable as a nested function that captures it sees it."""
+        return _Pass(self, typed).capture_type(name)
 
     def infer(self, program: Program, arguments: tuple[Type, ...]) -> Typed:
         arguments = tuple(map(forget_value, arguments))
@@ -366,7 +372,7 @@ class _Pass:
         try:
             program = self.inference.program_of(function)
         except MyiaError as error:
-            return Operation("opaque", ANY, function, why=f"{function.__qualname__} cannot be differentiated:\n{error}")
+            return Operation("opaque", ANY, function, why=str(error), error=error)
         return self.user(program, arguments, keywords)
 
     def user(
@@ -388,7 +394,7 @@ class _Pass:
             # has it; called elsewhere, they come with the function.
             own = {name: ast.Name(name, ast.Load()) for name in program.captures}
             bound = {**own, **bound} if closure is None else {CLOSURE: closure, **bound}
-        return Operation("user", typed.result, program.function, operands=bound, program=program)
+        return Operation("user", typed.result, program.function, operands=bound, program=program, callee=typed)
 
     def capture_type(self, name: str) -> Type:
         """The type a nested function sees; of another nested function, only which it is."""

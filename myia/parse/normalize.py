@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import copy
 import keyword
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -65,7 +66,21 @@ def normalize(function: FunctionType) -> Program:
 
 def show(program: Program) -> str:
     """The program as Python text."""
-    return ast.unparse(ast.fix_missing_locations(as_function(program)))
+    return text_of(as_function(program))
+
+
+class _Brackets(ast.NodeTransformer):
+    """Write a negative literal as a negation, so that `(-1) ** n` keeps its brackets."""
+
+    def visit_Constant(self, node: ast.Constant) -> ast.expr:
+        if type(node.value) in (int, float) and node.value < 0:
+            return ast.UnaryOp(ast.USub(), ast.Constant(-node.value))
+        return node
+
+
+def text_of(tree: ast.AST) -> str:
+    """A tree of the normal form as Python text."""
+    return ast.unparse(ast.fix_missing_locations(_Brackets().visit(copy.deepcopy(tree))))
 
 
 def as_function(program: Program) -> ast.FunctionDef:
@@ -73,9 +88,8 @@ def as_function(program: Program) -> ast.FunctionDef:
     arguments = ast.arguments(
         posonlyargs=[], args=[ast.arg(name) for name in program.arguments], kwonlyargs=[], kw_defaults=[], defaults=[]
     )
-    name = program.name if program.name.isidentifier() else "function"
     body = [*program.body, ast.Return(ast.Name(program.result, ast.Load()))]
-    return ast.FunctionDef(name, arguments, body, [], **_TYPE_PARAMETERS)
+    return ast.FunctionDef(program.name, arguments, body, [], **_TYPE_PARAMETERS)
 
 
 _TYPE_PARAMETERS: dict[str, Any] = {"type_params": []} if "type_params" in ast.FunctionDef._fields else {}
@@ -143,7 +157,7 @@ class _Normalizer:
         else:
             self.statements(ExitRewriter(self.fresh_local, result).function(body))
         return Program(
-            name=self.source.name if self.source.name.isidentifier() else "function",
+            name="function" if keyword.iskeyword(self.source.name) else self.source.name,
             source=self.source,
             function=self.function,
             parameters=parameters,

@@ -84,6 +84,8 @@ def unbroadcast(g: Any, x: Any) -> Any:
             g = g.sum(axis=axes, keepdims=True)
             return g.reshape(shape)
         return np.broadcast_to(g, shape)
+    if isinstance(x, (list, tuple)):
+        return unbroadcast(g, np.asarray(x)).tolist() if isinstance(g, np.ndarray) else g
     if isinstance(g, np.ndarray):
         return g.sum()
     return g

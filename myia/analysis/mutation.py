@@ -1,0 +1,119 @@
+"""Find what would write into an array or a container in place, and refuse it.
+
+The table below names the methods and functions that write into their receiver or an argument. What a
+called function does is checked too if it takes part in the derivative, or is given anything that can
+be written into: the reverse sweep may still read it.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import Any, NoReturn
+
+import numpy as np
+
+from myia.errors import UnsupportedMutation
+from myia.parse.infer import Inference, Operation, Typed
+from myia.parse.program import statements_of
+from myia.parse.types import ANY, AnyType, Array, Dict, Known, List, Type, is_mutable
+
+_METHODS = frozenset(
+    {
+        "append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse", "update", "setdefault",
+        "popitem", "add", "discard", "fill", "itemset", "put", "resize", "setfield", "setflags", "partition",
+        "byteswap", "appendleft", "popleft", "extendleft", "rotate", "__setitem__", "__delitem__", "__iadd__",
+    }
+)  # fmt: skip
+
+_FUNCTIONS = frozenset(
+    {
+        "numpy.copyto", "numpy.put", "numpy.place", "numpy.putmask", "numpy.fill_diagonal",
+        "numpy.put_along_axis", "_operator.setitem", "_operator.delitem", "_operator.iadd", "_operator.isub",
+        "_operator.imul", "_operator.itruediv", "_operator.ipow", "_operator.imatmul", "_heapq.heappush",
+        "_heapq.heappop", "_heapq.heapify", "_bisect.insort", "_bisect.insort_right", "_bisect.insort_left",
+        "builtins.setattr", "builtins.delattr",
+    }
+)  # fmt: skip
+"""By module and name. `shuffle`, of any module, and the `at` method of ufuncs are looked for besides."""
+
+
+def refuse_mutation(typed: Typed, inference: Inference, checked: set[Typed]) -> None:
+    """Raise UnsupportedMutation, with the place, for the first write in place in a program."""
+    if typed in checked:
+        return
+    checked.add(typed)
+    for s in statements_of(typed.program.body):
+        value = s.value if isinstance(s, (ast.Assign, ast.Expr)) else None
+        operation = typed.operations.get(s)
+        if isinstance(value, ast.Call):
+            _check_call(typed, s, value)
+        if operation is not None and value is not None:
+            _check_callee(typed, operation, value, inference, checked)
+
+
+def _check_call(typed: Typed, s: ast.stmt, call: ast.Call) -> None:
+    path = ast.unparse(call.func)
+    constants = typed.program.constants
+    for keyword in call.keywords:
+        if keyword.arg == "out" and not (isinstance(keyword.value, ast.Constant) and keyword.value.value is None):
+            _refuse(typed, s, "the result is written into an array given as out=")
+    if path == "rt.rebindable":
+        t = typed.type_of(call.args[0])
+        if is_mutable(t):
+            _refuse(typed, s, f"{_what(t)} is updated in place", "write x = x + y, which makes a new value")
+    elif path in constants:
+        function = constants[path]
+        name = getattr(function, "__name__", "")
+        module = getattr(function, "__module__", None) or "builtins"
+        if name == "shuffle" or f"{module}.{name}" in _FUNCTIONS or _is_method(function):
+            _refuse(typed, s, f"{path} writes into its argument")
+    elif isinstance(call.func, ast.Attribute) and call.func.attr == "at" and _is_ufunc(typed, call.func.value):
+        _refuse(typed, s, "the .at() of a ufunc writes into its argument")
+    elif isinstance(call.func, ast.Attribute) and call.func.attr in (*_METHODS, "shuffle"):
+        owner = typed.type_of(call.func.value)
+        if is_mutable(owner) or isinstance(owner, AnyType) or call.func.attr == "shuffle":
+            _refuse(typed, s, f".{call.func.attr}() writes into {_what(owner)}")
+
+
+def _is_ufunc(typed: Typed, node: ast.expr) -> bool:
+    t = typed.type_of(node)
+    return isinstance(t, Known) and isinstance(t.value, np.ufunc)
+
+
+def _is_method(function: Any) -> bool:
+    """`list.append` and the like, called as functions."""
+    owner = getattr(function, "__objclass__", None)
+    return owner in (list, dict, set, np.ndarray) and function.__name__ in _METHODS
+
+
+def _check_callee(
+    typed: Typed, operation: Operation, value: ast.expr, inference: Inference, checked: set[Typed]
+) -> None:
+    given = [typed.type_of(n) for n in ast.walk(value) if isinstance(n, ast.Name)]
+    if not any(is_mutable(t) or t == ANY for t in given):
+        return
+    if isinstance(operation.error, UnsupportedMutation):
+        raise operation.error
+    if operation.callee is not None:
+        refuse_mutation(operation.callee, inference, checked)
+
+
+def _what(t: Type) -> str:
+    match t:
+        case Array():
+            return "an array"
+        case List():
+            return "a list"
+        case Dict():
+            return "a dictionary"
+    return "its object"
+
+
+def _refuse(typed: Typed, at: ast.stmt, summary: str, remedy: str = "") -> NoReturn:
+    raise UnsupportedMutation(
+        summary,
+        reason="writing into arrays, containers and objects is not differentiated yet",
+        remedy=remedy
+        or "build a new value instead, such as np.where, np.concatenate or a list comprehension",
+        location=typed.program.source.location(at),
+    )
