@@ -3,7 +3,7 @@
     python -m benchmarks.first_call TOOL PROGRAM
 
 prints four numbers of a fresh process, in seconds: importing the tool, the first value and gradient,
-the second call, and the median first call of ten more functions that the tool has never seen (copies
+the second call, and the median first call of five more functions that the tool has never seen (copies
 of the program under other names, in other files) once its own code is warm.
 """
 
@@ -61,7 +61,7 @@ def _in_this_process(tool: str, program: str) -> list[float]:
     text = PROGRAMS.read_text()
     fresh = []
     with tempfile.TemporaryDirectory() as folder:
-        for copy in range(10):
+        for copy in range(5):
             name = f"{spelling}_{copy}"
             path = Path(folder, f"{name}.py")
             path.write_text(text.replace(f"def {spelling}(", f"def {name}("))

@@ -177,7 +177,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.small_ops")
     parser.add_argument("--save", action="store_true", help="write benchmarks/results/small_ops.md")
     parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--processes", type=int, default=5, help="fresh processes for each first call")
+    parser.add_argument("--processes", type=int, default=3, help="fresh processes for each first call")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
 
