@@ -42,7 +42,7 @@ bench: $(VENV)/installed-bench
 	$(RUN) -m benchmarks.small_ops --save
 
 docs: $(VENV)/installed-docs
-	$(RUN) -m mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict
 
 nox: $(VENV)/installed-dev
 	$(RUN) -m nox
