@@ -70,7 +70,7 @@ def explain(function: Callable[..., Any], *args: Any, wrt: Wrt = 0) -> str:
     """Every stage of the compilation for these arguments, as Python text; nothing is run."""
     gradient = function if isinstance(function, Gradient) else Gradient(function, wrt, with_value=False)
     compiled, _ = gradient._compiled_for(args, {})
-    return "\n\n".join(f"# == {title} ==\n{text.rstrip()}" for title, text in compiled.stages) + "\n"
+    return "\n\n".join(f"# == {title} ==\n{text.rstrip()}" for title, text in compiled.stages()) + "\n"
 
 
 class Gradient:

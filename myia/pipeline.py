@@ -47,7 +47,18 @@ class Compiled:
     module: LoadedModule
     run: Any
     guards: tuple[Guard, ...]
-    stages: tuple[tuple[str, str], ...]
+    notes: tuple[tuple[Typed, Sweeps], ...]
+
+    def stages(self) -> Iterator[tuple[str, str]]:
+        """Each stage of the compilation with its title, as Python text."""
+        for typed, both in self.notes:
+            program = typed.program
+            types = {name: t for name, t in typed.types.items() if name not in program.constants}
+            yield f"{program.name}: normal form", show(program)
+            yield f"{program.name}: types", "\n".join(f"{name}: {describe(t)!r}" for name, t in types.items())
+            yield f"{program.name}: forward sweep", _unparse([*both.setup, *both.forward])
+            yield f"{program.name}: reverse sweep", _unparse(both.reverse)
+        yield "emitted", self.source
 
     @property
     def source(self) -> str:
@@ -112,7 +123,7 @@ class _Unit:
     namespace: Namespace = field(default_factory=Namespace)
     printer: Printer = field(default_factory=lambda: Printer(""))
     pairs: dict[tuple[Typed, tuple[str, ...]], str] = field(default_factory=dict)
-    stages: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[tuple[Typed, Sweeps]] = field(default_factory=list)
     checked: set[Typed] = field(default_factory=set)
 
     # -- the outermost function -------------------------------------------------------------------
@@ -224,22 +235,11 @@ class _Unit:
         facts = activity(typed, selected)
         reversal = reverse(typed, facts, self.inference, self.pair_of, fresh)
         both = sweeps(typed.program, reversal, fresh, split)
-        self.note(typed, both)
+        self.notes.append((typed, both))
         return reversal, both
 
     def lowering(self, typed: Typed, reversal: Reversal) -> Lowering:
         return Lowering(typed.program, {**typed.types, **reversal.adjoint_types}, self.namespace)
-
-    def note(self, typed: Typed, both: Sweeps) -> None:
-        """Keep what each pass made of a program, for `explain`."""
-        program = typed.program
-        types = {name: t for name, t in typed.types.items() if name not in program.constants}
-        self.stages += [
-            (f"{program.name}: normal form", show(program)),
-            (f"{program.name}: types", "\n".join(f"{name}: {describe(t)}" for name, t in types.items())),
-            (f"{program.name}: forward sweep", _unparse([*both.setup, *both.forward])),
-            (f"{program.name}: reverse sweep", _unparse(both.reverse)),
-        ]
 
     def fresh_for(self, program: Program) -> Any:
         """Unused names for one emitted function."""
@@ -284,8 +284,7 @@ class _Unit:
         text = self.printer.text()
         module = load(name, text, self.printer.origins, self.namespace.values)
         run = module.namespace.get(entry) or (module[f"{entry}_forward"], module[f"{entry}_backward"])
-        stages = (*self.stages, ("emitted", text))
-        return Compiled(module, run, self.guards(), stages)
+        return Compiled(module, run, self.guards(), tuple(self.notes))
 
     def guards(self) -> tuple[Guard, ...]:
         """What to check before each call."""

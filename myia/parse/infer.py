@@ -14,8 +14,8 @@ import ast
 import functools
 import operator
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from types import FunctionType, MethodType
 from typing import Any
 
@@ -35,7 +35,7 @@ from myia.parse.program import (
     VAR_POSITIONAL,
     Parameter,
     Program,
-    statements_of,
+    blocks_of,
 )
 from myia.parse.scope import static_attribute
 from myia.parse.types import (
@@ -43,6 +43,7 @@ from myia.parse.types import (
     BOOL,
     BOTTOM,
     INT,
+    NONE,
     REAL,
     STR,
     UNKNOWN,
@@ -179,6 +180,7 @@ class Inference:
                 if typed.result == before or not self._running[key]:
                     break
         del self._running[key]
+        typed.program = replace(program, body=_live(program.body, typed))
         return typed
 
 
@@ -199,10 +201,9 @@ class _Pass:
         for name, nested in program.nested.items():
             if name in program.captures:
                 types[name] = Nested(self.inference.nested_program(nested), ())
-        statements = list(statements_of(program.body))
         for attempt in range(_ROUNDS):
             changed = False
-            for statement in statements:
+            for statement in _reached(program.body, self.typed):
                 changed |= self.statement(statement, widen=attempt > 5)
             if not changed:
                 break
@@ -245,10 +246,15 @@ class _Pass:
                 return Operation("alias", self.type(node), operands={"x": node})
             case ast.BinOp(left, op, right):
                 return self.apply(OPERATORS[type(op)], [left, right], {})
+            case ast.UnaryOp(ast.Not(), operand):
+                return Operation("inactive", _negated(self.type(operand)))
             case ast.UnaryOp(op, operand):
                 return self.apply(OPERATORS[type(op)], [operand], {})
             case ast.Compare(left, [op], [right]):
-                if isinstance(op, (ast.In, ast.NotIn, ast.Is, ast.IsNot)):
+                if isinstance(op, (ast.Is, ast.IsNot)):
+                    same = _is_same(self.type(left), self.type(right))
+                    return Operation("inactive", _negated(same) if isinstance(op, ast.IsNot) else same)
+                if isinstance(op, (ast.In, ast.NotIn)):
                     return Operation("inactive", BOOL)
                 return Operation("inactive", self.by_example(OPERATORS[type(op)], [left, right], {}))
             case ast.Tuple(elements):
@@ -301,6 +307,9 @@ class _Pass:
             if name == "shape" and isinstance(owner, Array) and owner.rank is not None:
                 return Operation("inactive", Tuple((INT,) * owner.rank))
             return Operation("inactive", self.inactive_result(INACTIVE[key], operator.attrgetter(name), [value], {}))
+        cls = _class_of(owner)
+        if cls is not None and not hasattr(cls, name):
+            return Operation("inactive", ANY)  # Python will say so, if it gets there
         return Operation("opaque", ANY, key, operands={"x": value}, why=f"the attribute .{name} has no derivative rule")
 
     def call(self, node: ast.Call) -> Operation:
@@ -340,6 +349,8 @@ class _Pass:
         if function is rt.sequence and isinstance(self.type(arguments[0]), (Array, List, Tuple)):
             if self.type(arguments[0]) not in (Array(None, 0), Array(None, None)):
                 return Operation("alias", self.type(arguments[0]), operands={"x": arguments[0]})
+        if function is isinstance and len(arguments) == 2:
+            return Operation("inactive", _is_instance(*map(self.type, arguments)), function)
         if is_hashable(function):
             if function in RULES or function in SCALAR_RULES:
                 return self.apply(function, arguments, keywords)
@@ -440,7 +451,9 @@ class _Pass:
                     return self.apply(key, [value, *node.args], _named(keywords))
                 if key in INACTIVE:
                     return Operation("inactive", ANY, key)
-                return Operation("opaque", ANY, key, why=f"the method .{name} has no derivative rule")
+                cls = _class_of(owner)
+                if cls is not None and hasattr(cls, name):
+                    return Operation("opaque", ANY, key, why=f"the method .{name} has no derivative rule")
         return Operation("dynamic", ANY, ("method", name))
 
     # -- rules ------------------------------------------------------------------------------------
@@ -666,6 +679,96 @@ def _binds(rule: Rule, arguments: list[ast.expr], keywords: dict[str, ast.expr])
     except TypeError:
         return False
     return True
+
+
+def _decided(s: ast.If, typed: Typed) -> list[ast.stmt] | None:
+    """The branch that types show is taken, such as that of `isinstance(x, float)`."""
+    t = typed.type_of(s.test)
+    if isinstance(t, Scalar) and t.kind == "bool" and t.value is not UNKNOWN:
+        return s.body if t.value else s.orelse
+    return None
+
+
+def _reached(block: list[ast.stmt], typed: Typed) -> Iterator[ast.stmt]:
+    """The statements of a block without the branches that types show are not taken."""
+    for s in block:
+        yield s
+        branch = _decided(s, typed) if isinstance(s, ast.If) else None
+        for inner in blocks_of(s) if branch is None else [branch]:
+            yield from _reached(inner, typed)
+
+
+def _live(block: list[ast.stmt], typed: Typed) -> list[ast.stmt]:
+    """The block with decided branches in the place of their `if`."""
+    live: list[ast.stmt] = []
+    for s in block:
+        match s:
+            case ast.If(test, body, orelse):
+                branch = _decided(s, typed)
+                if branch is not None:
+                    live += _live(branch, typed)
+                else:
+                    live.append(ast.copy_location(ast.If(test, _live(body, typed), _live(orelse, typed)), s))
+            case ast.For(target, walk, body):
+                live.append(ast.copy_location(ast.For(target, walk, _live(body, typed), []), s))
+            case ast.While(test, body):
+                live.append(ast.copy_location(ast.While(test, _live(body, typed), []), s))
+            case _:
+                live.append(s)
+    return live
+
+
+def _negated(t: Type) -> Type:
+    return Scalar("bool", not t.value) if isinstance(t, Scalar) and t.kind == "bool" and t.value is not UNKNOWN else BOOL
+
+
+def _is_same(a: Type, b: Type) -> Type:
+    """The truth of `a is b`, known only where one is None."""
+    if NONE not in (a, b) or ANY in (a, b) or BOTTOM in (a, b):
+        return BOOL
+    return Scalar("bool", a == b)
+
+
+def _is_instance(t: Type, classes: Type) -> Type:
+    """The truth of `isinstance`, where the type tells the class."""
+    wanted = classes.items if isinstance(classes, Tuple) else (classes,)
+    cls = _class_of(t)
+    if not all(isinstance(w, Known) and isinstance(w.value, type) for w in wanted):
+        return BOOL
+    if t == REAL and not any(_is_numeric(w.value) for w in wanted if isinstance(w, Known)):
+        return Scalar("bool", False)
+    if cls is None:
+        return BOOL
+    try:
+        return Scalar("bool", issubclass(cls, tuple(w.value for w in wanted if isinstance(w, Known))))
+    except TypeError:
+        return BOOL
+
+
+def _is_numeric(cls: type) -> bool:
+    """Whether a number of some kind may be an instance of `cls`."""
+    numbers = (float, int, np.generic)
+    return issubclass(cls, numbers) or any(issubclass(number, cls) for number in (*numbers, np.float64, np.int64))
+
+
+def _class_of(t: Type) -> type | None:
+    match t:
+        case Scalar(kind):
+            kinds = {"float": float, "int": int, "bool": bool, "complex": complex, "str": str, "none": type(None)}
+            return kinds.get(kind)
+        case NumpyScalar(dtype):
+            return dtype.type
+        case Array():
+            return np.ndarray
+        case Tuple(_, ()):
+            return tuple
+        case List():
+            return list
+        case Dict():
+            return dict
+        case Instance(cls):
+            return cls
+    return None
 
 
 class _NoSample:

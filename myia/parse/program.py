@@ -93,18 +93,37 @@ def names_read(node: ast.AST | None) -> set[str]:
         return names_read(node.test)
     if isinstance(node, ast.For):
         return names_read(node.iter)
-    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    found: set[str] = set()
+    _collect(node, found)
+    return found
+
+
+def _collect(node: Any, found: set[str]) -> None:
+    if isinstance(node, ast.Name):
+        if isinstance(node.ctx, ast.Load):
+            found.add(node.id)
+    elif isinstance(node, list):
+        for item in node:
+            _collect(item, found)
+    elif isinstance(node, ast.AST) and not isinstance(node, _LEAVES):
+        for name in node._fields:
+            _collect(getattr(node, name, None), found)
+
+
+_LEAVES = (ast.Constant, ast.operator, ast.expr_context, ast.unaryop, ast.cmpop, ast.boolop)
 
 
 def names_written(statement: ast.stmt) -> list[str]:
     """The names one statement binds, in order; for a loop, its target only."""
     match statement:
+        case ast.Assign([ast.Name(name)]):
+            return [name]
         case ast.Assign(targets):
             return [name.id for target in targets for name in _names_in(target)]
         case ast.FunctionDef(name):
             return [name]
-        case ast.For(target):
-            return [name.id for name in _names_in(target)]
+        case ast.For(ast.Name(name)):
+            return [name]
         case _:
             return []
 
