@@ -22,7 +22,19 @@ from myia.errors import (
     UnsupportedSyntax,
 )
 from myia.parse.source import all_arguments, python_function, source_of
-from myia.parse.types import AnyType, Array, Bottom, Dict, List, NumpyScalar, Scalar, Tuple, Type, describe, type_of
+from myia.parse.types import (
+    AnyType,
+    Array,
+    Bottom,
+    Dict,
+    List,
+    NumpyScalar,
+    Scalar,
+    Tuple,
+    Type,
+    describe,
+    type_of,
+)
 from myia.pipeline import Compiled, compile_gradient
 from myia.runtime.adjoints import like
 
@@ -88,7 +100,9 @@ class Gradient:
             )
         if not callable(function):
             raise SourceUnavailable(
-                f"{function!r} is not a function", reason="only functions have gradients", remedy="pass a function"
+                f"{function!r} is not a function",
+                reason="only functions have gradients",
+                remedy="pass a function",
             )
         self.primal = function
         self.wrt = wrt
@@ -143,7 +157,9 @@ class Gradient:
 
     # -- compiling --------------------------------------------------------------------------------
 
-    def _compiled_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Compiled, tuple[Any, ...]]:
+    def _compiled_for(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Compiled, tuple[Any, ...]]:
         if self._bound:
             args = self._bound + args
         if kwargs or len(args) != self._plain_count:
@@ -217,7 +233,9 @@ class Gradient:
                 "only floats, float arrays, and lists, tuples and dictionaries of them have gradients",
                 "select the arrays in it, each an argument of its own",
             )
-        raise NotDifferentiable(what, reason=reason, remedy=remedy, location=_definition(self._function, name))
+        raise NotDifferentiable(
+            what, reason=reason, remedy=remedy, location=_definition(self._function, name)
+        )
 
 
 class _Parameters:
@@ -282,8 +300,10 @@ def _without_derivative(t: Type) -> str | None:
     """Why a selected argument of this type has no gradient; None if it has one."""
     match t:
         case Scalar(kind):
-            return None if kind in ("float", "real") else {"complex": "complex", "int": "number", "bool": "number"}.get(
-                kind, "object"
+            return (
+                None
+                if kind in ("float", "real")
+                else {"complex": "complex", "int": "number", "bool": "number"}.get(kind, "object")
             )
         case NumpyScalar(dtype) | Array(dtype):
             if dtype is None or dtype.kind == "f":

@@ -1,13 +1,13 @@
 """The passes, in order.
 
-    function --parse--> normal form --adjoint--> adjoint normal form --codegen--> Python
+function --parse--> normal form --adjoint--> adjoint normal form --codegen--> Python
 """
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import FunctionType
 from typing import Any
 
@@ -26,6 +26,7 @@ from myia.parse.normalize import show, text_of
 from myia.parse.program import Program, names_read, names_written, statements_of
 from myia.parse.scope import MISSING, Origin, is_constant
 from myia.parse.types import (
+    ANY,
     AnyType,
     Array,
     Scalar,
@@ -46,7 +47,7 @@ class Compiled:
 
     module: LoadedModule
     run: Any
-    guards: tuple[Guard, ...]
+    guards: tuple[Guard | MethodGuard, ...]
     notes: tuple[tuple[Typed, Sweeps], ...]
 
     def stages(self) -> Iterator[tuple[str, str]]:
@@ -67,6 +68,18 @@ class Compiled:
     def holds(self) -> bool:
         """Whether everything the compiler resolved is still as it was."""
         return all(guard.holds() for guard in self.guards)
+
+
+@dataclass(frozen=True, eq=False)
+class MethodGuard:
+    """What a method of a class of the user's was."""
+
+    cls: type
+    name: str
+    function: Any
+
+    def holds(self) -> bool:
+        return getattr(self.cls, self.name, None) is self.function
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +147,7 @@ class _Unit:
         name = self.namespace.fresh(f"{program.name}_grad")
         assert name == f"{program.name}_grad"
         result, fresh = program.result, self.fresh_for(program)
-        reversal, both = self.differentiate(typed, frozenset(wrt), fresh, split=False)
+        reversal, both = self.differentiate(typed, frozenset(wrt), fresh)
         adjoints = reversal.adjoint_names
         seed: list[ast.stmt] = []
         at = _return_of(program)
@@ -144,13 +157,13 @@ class _Unit:
             seed = [_assign(adjoints[result], ast.Constant(1.0) if exact else one, at)]
         elif not is_number(typed.result):
             seed = [ast.copy_location(ast.Expr(one), at)]
-        ended = []
+        ended: list[ast.expr] = []
         bound = reversal.bound_at_start
         for argument in wrt:
             if argument in adjoints and argument in bound:
                 ended.append(ast.Name(adjoints[argument], ast.Load()))
             else:
-                ended.append(runtime_call("zeros_like", ast.Name(argument, ast.Load())))
+                ended.append(ast.Constant(0.0))  # made an array or a container by the API
         kept: list[ast.stmt] = []
         if with_value and any(result in names_written(s) for s in _all_statements(both.reverse)):
             # The reverse sweep restores earlier values of the variable.
@@ -167,7 +180,10 @@ class _Unit:
             list(program.arguments),
             doc,
             [
-                ("forward", [*self.namespace.load(program), *lower.block([*both.setup, *both.forward, *kept])]),
+                (
+                    "forward",
+                    [*self.namespace.load(program), *lower.block([*both.setup, *both.forward, *kept])],
+                ),
                 ("reverse", lower.block([*seed, *both.reverse])),
                 ("", lower.block([returned])),
             ],
@@ -185,7 +201,7 @@ class _Unit:
         program = typed.program
         base = self.pairs[key] = self.base_name(program)
         fresh = self.fresh_for(program)
-        reversal, both = self.differentiate(typed, frozenset(active), fresh, split=True)
+        reversal, both, given = self.differentiate_pair(typed, active, fresh)
         adjoints, result = reversal.adjoint_names, program.result
         lower = self.lowering(typed, reversal)
         record = _tuple([ast.Name(name, ast.Load()) for name in both.saved])
@@ -200,6 +216,8 @@ class _Unit:
         for argument in active:
             if argument in adjoints and argument in reversal.bound_at_start:
                 ended.append(ast.Name(adjoints[argument], ast.Load()))
+            elif argument in given:
+                ended.append(runtime_call("zeros_like", ast.Name(given[argument], ast.Load())))
             else:
                 ended.append(ast.Constant(0.0))
         place = f"({_file(program)}), specialised for {_signature(typed)}."
@@ -230,11 +248,32 @@ class _Unit:
 
     # -- the passes -------------------------------------------------------------------------------
 
-    def differentiate(self, typed: Typed, selected: frozenset[str], fresh: Any, split: bool) -> tuple[Reversal, Sweeps]:
+    def differentiate_pair(
+        self, typed: Typed, active: tuple[str, ...], fresh: Any
+    ) -> tuple[Reversal, Sweeps, dict[str, str]]:
+        """Also, for arguments without any adjoint, the variable that holds what was given for them."""
+        reversal = self.reversal(typed, frozenset(active), fresh)
+        unused = [
+            a for a in active if a not in reversal.bound_at_start and not is_number(typed.types.get(a, ANY))
+        ]
+        written = {name for s in statements_of(typed.program.body) for name in names_written(s)}
+        given = {a: fresh(f"{a}_given") if a in written else a for a in unused}
+        both = sweeps(typed.program, reversal, fresh, True, frozenset(given.values()))
+        copies = [
+            _assign(copy, ast.Name(a, ast.Load()), typed.program.source.node)
+            for a, copy in given.items()
+            if copy != a
+        ]
+        self.notes.append((typed, both))
+        return reversal, replace(both, setup=[*copies, *both.setup]), given
+
+    def reversal(self, typed: Typed, selected: frozenset[str], fresh: Any) -> Reversal:
         refuse_mutation(typed, self.inference, self.checked)
-        facts = activity(typed, selected)
-        reversal = reverse(typed, facts, self.inference, self.pair_of, fresh)
-        both = sweeps(typed.program, reversal, fresh, split)
+        return reverse(typed, activity(typed, selected), self.inference, self.pair_of, fresh)
+
+    def differentiate(self, typed: Typed, selected: frozenset[str], fresh: Any) -> tuple[Reversal, Sweeps]:
+        reversal = self.reversal(typed, selected, fresh)
+        both = sweeps(typed.program, reversal, fresh, split=False)
         self.notes.append((typed, both))
         return reversal, both
 
@@ -243,7 +282,16 @@ class _Unit:
 
     def fresh_for(self, program: Program) -> Any:
         """Unused names for one emitted function."""
-        taken = {*program.arguments, *program.inputs, *program.constants, "rt", "np", "math", "record", "reversed"}
+        taken = {
+            *program.arguments,
+            *program.inputs,
+            *program.constants,
+            "rt",
+            "np",
+            "math",
+            "record",
+            "reversed",
+        }
         for s in statements_of(program.body):
             taken.update(names_written(s), names_read(s))
             taken.update(n.id for n in ast.walk(s) if isinstance(n, ast.Name))
@@ -286,9 +334,9 @@ class _Unit:
         run = module.namespace.get(entry) or (module[f"{entry}_forward"], module[f"{entry}_backward"])
         return Compiled(module, run, self.guards(), tuple(self.notes))
 
-    def guards(self) -> tuple[Guard, ...]:
+    def guards(self) -> tuple[Guard | MethodGuard, ...]:
         """What to check before each call."""
-        found: list[Guard] = []
+        found: list[Guard | MethodGuard] = [MethodGuard(*key, m) for key, m in self.inference.methods.items()]
         for key, program in self.inference.programs.items():
             if not isinstance(key, FunctionType):
                 continue
@@ -305,7 +353,9 @@ class _Unit:
                 if attributes and base in program.origins and _may_change(program.constants[base]):
                     fixed = is_constant(value)
                     expected = None if fixed else type_of(value)
-                    found.append(Guard(program.origins[base], tuple(attributes), value if fixed else None, expected))
+                    found.append(
+                        Guard(program.origins[base], tuple(attributes), value if fixed else None, expected)
+                    )
         return tuple(found)
 
 
@@ -326,7 +376,9 @@ def _file(program: Program) -> str:
 
 
 def _signature(typed: Typed) -> str:
-    return ", ".join(f"{n}: {describe(t)}" for n, t in zip(typed.program.arguments, typed.arguments, strict=True))
+    return ", ".join(
+        f"{n}: {describe(t)}" for n, t in zip(typed.program.arguments, typed.arguments, strict=True)
+    )
 
 
 def _return_of(program: Program) -> ast.AST:
@@ -358,4 +410,3 @@ def _result_of(values: list[ast.expr], at: ast.AST | None = None, single: bool =
 
 def _unparse(statements: list[ast.stmt]) -> str:
     return text_of(ast.Module(statements, []))
-

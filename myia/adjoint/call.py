@@ -31,7 +31,10 @@ def call_at_run_time(value: ast.expr, call: DynamicCall) -> ast.expr:
     if keys == [None]:
         keywords = value.keywords[0].value
     arguments: ast.expr = ast.Tuple(list(value.args), ast.Load())
-    spread = [ast.Constant(bool(value.args) and isinstance(value.args[0], ast.Starred)), ast.Constant(keys == [None])]
+    spread = [
+        ast.Constant(bool(value.args) and isinstance(value.args[0], ast.Starred)),
+        ast.Constant(keys == [None]),
+    ]
     if spread[0].value:
         arguments = value.args[0].value  # type: ignore[attr-defined]
     flags = spread if any(flag.value for flag in spread) else []

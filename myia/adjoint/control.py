@@ -34,8 +34,18 @@ class Sweeps:
     saved: tuple[str, ...]
 
 
-def sweeps(program: Program, reversal: Reversal, fresh: Callable[[str], str], split: bool) -> Sweeps:
-    """Both sweeps of a program. `split`: they go into two functions, so that names must be carried over."""
+def sweeps(
+    program: Program,
+    reversal: Reversal,
+    fresh: Callable[[str], str],
+    split: bool,
+    ended: frozenset[str] = frozenset(),
+) -> Sweeps:
+    """Both sweeps of a program.
+
+    `split`: they go into two functions, so that names must be carried over, `ended` among them, which
+    are read after the reverse sweep.
+    """
     saving: set[ast.AST] = set()
     while True:
         nodes = _Builder(reversal, fresh, saving).block(program.body)
@@ -50,7 +60,7 @@ def sweeps(program: Program, reversal: Reversal, fresh: Callable[[str], str], sp
     weaver = _Weaver(program, skeleton, records, reads, fresh)
     reverse = weaver.reverse(nodes)
     forward = weaver.forward(nodes)
-    saved = weaver.carried(forward, reverse) if split else ()
+    saved = weaver.carried(forward, reverse, ended) if split else ()
     return Sweeps(weaver.setup(saved), forward, reverse, saved)
 
 
@@ -120,7 +130,8 @@ class _Builder:
             case ast.If(test, body, orelse):
                 zeros = self.reversal.branch_zeros
                 sides = [
-                    [*_point(zeros.get((s, k), [])), *self.block(branch)] for k, branch in enumerate((body, orelse))
+                    [*_point(zeros.get((s, k), [])), *self.block(branch)]
+                    for k, branch in enumerate((body, orelse))
                 ]
                 branch = Branch(s, *sides)
                 if not _has_reverse([branch]):
@@ -141,7 +152,9 @@ class _Builder:
         if (call := self.reversal.user_calls.get(s)) is not None:
             return [self.step(_assign([target, call.record], call_forward(call), s), code, s)]
         if (dynamic := self.reversal.dynamic_calls.get(s)) is not None:
-            return [self.step(_assign([target, dynamic.pullback], call_at_run_time(s.value, dynamic), s), code, s)]
+            return [
+                self.step(_assign([target, dynamic.pullback], call_at_run_time(s.value, dynamic), s), code, s)
+            ]
         if (result := self.reversal.results.get(s)) is not None:
             made = self.step(_assign([result], s.value, s), code, s.value)
             return [made, self.step(_assign([target], _load(result), s), [], s)]
@@ -325,11 +338,15 @@ class _Weaver:
                     done.append(ast.copy_location(ast.If(s.test, taken, self.forward(orelse)), s))
                 case Loop(s, walk, body, counted, steps):
                     inner = self._counting(body, counted, steps, s) or [ast.Pass()]
-                    made: ast.stmt = ast.While(s.test, inner, []) if walk is None else ast.For(s.target, walk, inner, [])  # type: ignore[union-attr]
+                    made: ast.stmt = (
+                        ast.While(s.test, inner, []) if walk is None else ast.For(s.target, walk, inner, [])
+                    )  # type: ignore[union-attr]
                     done.append(ast.copy_location(made, s))
         return done
 
-    def _counting(self, body: list[Node], counted: list[Node], steps: str | None, s: ast.stmt) -> list[ast.stmt]:
+    def _counting(
+        self, body: list[Node], counted: list[Node], steps: str | None, s: ast.stmt
+    ) -> list[ast.stmt]:
         """The loop's body with the count where the part to be reversed begins."""
         if steps is None:
             return self.forward(body)
@@ -340,13 +357,14 @@ class _Weaver:
             counted.pop(0)
 
     def _checks(self, s: ast.stmt) -> list[ast.stmt]:
-        """Reads of a variable made None beforehand: Python would say that it is not bound."""
+        """Reads of a variable that only the sweeps have bound: Python would say that it is not."""
         if not self.missing or s not in self.assigned:
             return []
         unsure = sorted(names_read(s) & self.missing.keys() - self.assigned[s])
         call = ast.Attribute(ast.Name("rt", ast.Load()), "bound", ast.Load())
         return [
-            ast.copy_location(ast.Expr(ast.Call(call, [_load(name), ast.Constant(name)], [])), s) for name in unsure
+            ast.copy_location(ast.Expr(ast.Call(call, [_load(name), ast.Constant(name)], [])), s)
+            for name in unsure
         ]
 
     def reverse(self, nodes: list[Node]) -> list[ast.stmt]:
@@ -354,7 +372,10 @@ class _Weaver:
         for node in reversed(nodes):
             match node:
                 case Step(statement, code):
-                    pops = [_pop(self.stacks[statement, v], v, statement) for v in reversed(self._saves(statement))]
+                    pops = [
+                        _pop(self.stacks[statement, v], v, statement)
+                        for v in reversed(self._saves(statement))
+                    ]
                     # The code reads an operand as it was before the statement, a result as it was after.
                     first = bool(reads_of(code) & set(self._saves(statement)) & names_read(statement))
                     done += [*pops, *code] if first else [*code, *pops]
@@ -382,11 +403,13 @@ class _Weaver:
     def _saves(self, statement: ast.stmt) -> tuple[str, ...]:
         return self.records.saves.get(statement, ())
 
-    def carried(self, forward: list[ast.stmt], reverse: list[ast.stmt]) -> tuple[str, ...]:
+    def carried(
+        self, forward: list[ast.stmt], reverse: list[ast.stmt], ended: frozenset[str]
+    ) -> tuple[str, ...]:
         """The names the reverse sweep reads that the forward sweep, or the caller, bound."""
         made = {name for s in forward for inner in _inside(s) for name in names_written(inner)}
         made |= {*self.program.arguments, *self.program.inputs, *self.stacks.values(), *self.missing}
-        read = {n.id for s in reverse for n in ast.walk(s) if isinstance(n, ast.Name)}
+        read = {n.id for s in reverse for n in ast.walk(s) if isinstance(n, ast.Name)} | ended
         carried = tuple(sorted(read & made))
         sure = self.assigned_at_end if self.assigned_at_end is not None else frozenset(carried)
         unsure = [n for n in carried if n not in sure and n not in self.stacks.values()]
@@ -395,11 +418,14 @@ class _Weaver:
 
     def setup(self, carried: tuple[str, ...]) -> list[ast.stmt]:
         at = self.program.source.node
-        none = [_assign([name], ast.Constant(None), at) for name in self.missing]
+        unbound = ast.Attribute(_load("rt"), "UNBOUND", ast.Load())
+        none = [_assign([name], unbound, at) for name in self.missing]
         return [*none, *(_assign([stack], ast.List([], ast.Load()), at) for stack in self.stacks.values())]
 
 
-def _reverse_loop(s: ast.For | ast.While, walk: ast.expr | None, steps: str | None, inner: list[ast.stmt]) -> ast.stmt:
+def _reverse_loop(
+    s: ast.For | ast.While, walk: ast.expr | None, steps: str | None, inner: list[ast.stmt]
+) -> ast.stmt:
     if walk is None:
         assert steps is not None
         target: ast.expr = ast.Name("_", ast.Store())

@@ -30,7 +30,6 @@ from myia.parse.types import (
     Array,
     Nested,
     Type,
-    describe,
     is_complex,
     is_number,
     may_vary,
@@ -171,7 +170,9 @@ class _Generator:
             return bound
         emitter = _Emitter(self, s, target, bound - {target})
         if isinstance(s, ast.FunctionDef):
-            emitter.captures(self.typed.program.nested[s.name].captures)
+            captured = self.typed.program.nested[s.name].captures
+            self._refuse_rebound_captures(s, captured)
+            emitter.captures(captured)
         else:
             emitter.operation(self.typed.operations[s], s.value)
         self.reversal.code[s] = emitter.code
@@ -240,7 +241,9 @@ class _Generator:
         if operation is None or operation.rule is None:
             return set()
         indexed = {
-            step.parameter for step in operation.rule.body if isinstance(step, Contribution) and step.index is not None
+            step.parameter
+            for step in operation.rule.body
+            if isinstance(step, Contribution) and step.index is not None
         }
         operands = (operation.operands[p] for p in indexed)
         return {o.id for o in operands if isinstance(o, ast.Name) and not is_number(self.typed.type_of(o))}
@@ -250,6 +253,27 @@ class _Generator:
     def refuse(self, error: type[MyiaError], at: ast.AST, summary: str, reason: str, remedy: str) -> NoReturn:
         place = self.typed.program.source.location(at)
         raise error(summary, reason=reason, remedy=remedy, location=place)
+
+    def _refuse_rebound_captures(self, definition: ast.FunctionDef, captured: tuple[str, ...]) -> None:
+        """A function used as a value sees its captured variables as they are when it is called."""
+        statements = list(statements_of(self.typed.program.body))
+        at = statements.index(definition)
+        used_before = any(definition.name in names_read(s) for s in statements[:at])
+        for s in statements[at + 1 :]:
+            for name in names_written(s):
+                if name in captured and name in self.activity.active:
+                    self._refuse_capture(s, name, definition.name)
+        if used_before:
+            self._refuse_capture(definition, captured[0], definition.name)
+
+    def _refuse_capture(self, at: ast.stmt, name: str, function: str) -> NoReturn:
+        self.refuse(
+            UnsupportedSyntax,
+            at,
+            f"{name!r} is rebound after the nested function {function!r} captured it",
+            f"{function} is passed on as a value, and sees the new {name} when it is called",
+            f"give the new value another name, or call {function} directly",
+        )
 
     def refuse_complex(self) -> None:
         for s in statements_of(self.typed.program.body):
@@ -266,7 +290,11 @@ class _Generator:
     def _check_effect(self, s: ast.Expr, value: ast.expr) -> None:
         """A call for its effect: refuse it if it may write into a value that matters."""
         operation = self.typed.operations.get(s)
-        if operation is None or operation.kind in ("inactive", "user", "rule") or not isinstance(value, ast.Call):
+        if (
+            operation is None
+            or operation.kind in ("inactive", "user", "rule")
+            or not isinstance(value, ast.Call)
+        ):
             return
         values = [*value.args, *(k.value for k in value.keywords)]
         read = {name for v in values for name in names_read(v)}
@@ -344,11 +372,18 @@ class _Emitter:
         wanted = {p for p in contributing(operation) if self._is_active(operation.operands.get(p))}
         self._refuse_uncovered(operation, value)
         steps = [s for s in operation.rule.body if isinstance(s, Contribution) and s.parameter in wanted]
-        self._prepare([operation.operands[s.parameter] for s in steps], any(s.index is not None for s in steps))
+        self._prepare(
+            [operation.operands[s.parameter] for s in steps], any(s.index is not None for s in steps)
+        )
         self._name_result(operation.rule, value)
         terms = list(
             instantiate(
-                operation.rule, operation.operands, self.result, self.adjoint, wanted.__contains__, self.generator.fresh
+                operation.rule,
+                operation.operands,
+                self.result,
+                self.adjoint,
+                wanted.__contains__,
+                self.generator.fresh,
             )
         )
         # The target's own adjoint is rebound last: the other terms still read it.
@@ -398,15 +433,21 @@ class _Emitter:
         typed = self.generator.inference.infer(callee, tuple(types))
         pair = self.generator.pair_of(typed, tuple(active))
         record = self.generator.fresh(f"{self.target}_record")
-        self.generator.reversal.user_calls[self.statement] = UserCall(pair, typed, arguments, tuple(active), record)
+        self.generator.reversal.user_calls[self.statement] = UserCall(
+            pair, typed, arguments, tuple(active), record
+        )
         self._prepare([expression for _, expression in arguments])
-        back = ast.Call(ast.Name(f"{pair}_backward", ast.Load()), [ast.Name(record, ast.Load()), self.adjoint], [])
+        back = ast.Call(
+            ast.Name(f"{pair}_backward", ast.Load()), [ast.Name(record, ast.Load()), self.adjoint], []
+        )
         if len(active) == 1:
             values: dict[str, ast.expr] = {active[0]: back}
         else:
             parts = self.generator.fresh("parts")
             self._emit(_bind(parts, back, self.statement))
-            values = {name: _item(ast.Name(parts, ast.Load()), ast.Constant(k)) for k, name in enumerate(active)}
+            values = {
+                name: _item(ast.Name(parts, ast.Load()), ast.Constant(k)) for k, name in enumerate(active)
+            }
         for name, expression in arguments:
             if name == CLOSURE:
                 captured = [values.get(c, ast.Constant(0.0)) for c in callee.captures]
@@ -420,7 +461,10 @@ class _Emitter:
             method = True
         else:
             assert isinstance(value, ast.Call)
-            method = isinstance(value.func, ast.Attribute) and operation.function == ("method", value.func.attr)
+            method = isinstance(value.func, ast.Attribute) and operation.function == (
+                "method",
+                value.func.attr,
+            )
             operands = dynamic_operands(value, method)
             self._refuse_active_callee(value)
         active = tuple(self._is_active(operand) for operand in operands)
@@ -514,7 +558,9 @@ class _Emitter:
         """Whether types show that an index selects each element at most once."""
         parts = index.elts if isinstance(index, ast.Tuple) else [index]
         for part in parts:
-            if isinstance(part, ast.Slice) or (isinstance(part, ast.Constant) and part.value in (None, Ellipsis)):
+            if isinstance(part, ast.Slice) or (
+                isinstance(part, ast.Constant) and part.value in (None, Ellipsis)
+            ):
                 continue
             if not is_number(self.typed.type_of(part)):
                 return False

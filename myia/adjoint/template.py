@@ -199,7 +199,9 @@ class _NameTheAdjoints(ast.NodeTransformer):
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
         if isinstance(node.value, ast.Name) and node.value.id == "d":
             return ast.copy_location(ast.Name("d_result", ast.Load()), node)
-        return ast.copy_location(ast.Subscript(self.visit(node.value), self.visit(node.slice), node.ctx), node)
+        return ast.copy_location(
+            ast.Subscript(self.visit(node.value), self.visit(node.slice), node.ctx), node
+        )
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
         fields = {name: _map(self.visit, value) for name, value in ast.iter_fields(node)}
@@ -219,10 +221,14 @@ def _statements(rule: Rule) -> Iterator[Contribution | Temporary]:
                 continue
             case ast.Assign([ast.Name(name)], value):
                 yield Temporary(name, value)
-            case ast.AugAssign(ast.Subscript(ast.Name("d"), ast.Name(parameter)), ast.Add() | ast.Sub(), value):
+            case ast.AugAssign(
+                ast.Subscript(ast.Name("d"), ast.Name(parameter)), ast.Add() | ast.Sub(), value
+            ):
                 yield Contribution(parameter, None, _sign(statement.op), value)
             case ast.AugAssign(
-                ast.Subscript(ast.Subscript(ast.Name("d"), ast.Name(parameter)), index), ast.Add() | ast.Sub(), value
+                ast.Subscript(ast.Subscript(ast.Name("d"), ast.Name(parameter)), index),
+                ast.Add() | ast.Sub(),
+                value,
             ):
                 yield Contribution(parameter, index, _sign(statement.op), value)
             case _:

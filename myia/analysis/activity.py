@@ -26,7 +26,9 @@ class Activity:
 
 def activity(typed: Typed, selected: frozenset[str]) -> Activity:
     """What is active when the arguments named in `selected` are differentiated."""
-    statements = [s for s in statements_of(typed.program.body) if isinstance(s, (ast.Assign, ast.FunctionDef))]
+    statements = [
+        s for s in statements_of(typed.program.body) if isinstance(s, (ast.Assign, ast.FunctionDef))
+    ]
     edges = [(names_written(s), differentiable_names(typed, s)) for s in statements]
 
     def can_vary(name: str) -> bool:
@@ -55,7 +57,11 @@ def differentiable_names(typed: Typed, statement: ast.stmt) -> set[str]:
     operation = typed.operations.get(statement)
     if operation is None or operation.kind == "inactive":
         return set()
-    return {name for expression in differentiable_operands(operation, statement.value) for name in names_read(expression)}
+    return {
+        name
+        for expression in differentiable_operands(operation, statement.value)
+        for name in names_read(expression)
+    }
 
 
 def contributed_names(typed: Typed, statement: ast.stmt) -> set[str]:

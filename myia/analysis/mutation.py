@@ -8,6 +8,9 @@ be written into: the reverse sweep may still read it.
 from __future__ import annotations
 
 import ast
+import functools
+import inspect
+from types import CellType, CodeType, FunctionType
 from typing import Any, NoReturn
 
 import numpy as np
@@ -15,6 +18,7 @@ import numpy as np
 from myia.errors import UnsupportedMutation
 from myia.parse.infer import Inference, Operation, Typed
 from myia.parse.program import statements_of
+from myia.parse.scope import is_constant
 from myia.parse.types import ANY, AnyType, Array, Dict, Known, List, Type, is_mutable
 
 _METHODS = frozenset(
@@ -22,6 +26,8 @@ _METHODS = frozenset(
         "append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse", "update", "setdefault",
         "popitem", "add", "discard", "fill", "itemset", "put", "resize", "setfield", "setflags", "partition",
         "byteswap", "appendleft", "popleft", "extendleft", "rotate", "__setitem__", "__delitem__", "__iadd__",
+        "__isub__", "__imul__", "__imatmul__", "__itruediv__", "__ifloordiv__", "__imod__", "__ipow__",
+        "__iand__", "__ior__", "__ixor__", "__ilshift__", "__irshift__", "__setattr__", "__delattr__",
     }
 )  # fmt: skip
 
@@ -29,7 +35,9 @@ _FUNCTIONS = frozenset(
     {
         "numpy.copyto", "numpy.put", "numpy.place", "numpy.putmask", "numpy.fill_diagonal",
         "numpy.put_along_axis", "_operator.setitem", "_operator.delitem", "_operator.iadd", "_operator.isub",
-        "_operator.imul", "_operator.itruediv", "_operator.ipow", "_operator.imatmul", "_heapq.heappush",
+        "_operator.imul", "_operator.itruediv", "_operator.ipow", "_operator.imatmul", "_operator.ifloordiv",
+        "_operator.imod", "_operator.iand", "_operator.ior", "_operator.ixor", "_operator.ilshift",
+        "_operator.irshift", "_operator.iconcat", "_heapq.heappush",
         "_heapq.heappop", "_heapq.heapify", "_bisect.insort", "_bisect.insort_right", "_bisect.insort_left",
         "builtins.setattr", "builtins.delattr",
     }
@@ -55,7 +63,9 @@ def _check_call(typed: Typed, s: ast.stmt, call: ast.Call) -> None:
     path = ast.unparse(call.func)
     constants = typed.program.constants
     for keyword in call.keywords:
-        if keyword.arg == "out" and not (isinstance(keyword.value, ast.Constant) and keyword.value.value is None):
+        if keyword.arg == "out" and not (
+            isinstance(keyword.value, ast.Constant) and keyword.value.value is None
+        ):
             _refuse(typed, s, "the result is written into an array given as out=")
     if path == "rt.rebindable":
         t = typed.type_of(call.args[0])
@@ -63,16 +73,56 @@ def _check_call(typed: Typed, s: ast.stmt, call: ast.Call) -> None:
             _refuse(typed, s, f"{_what(t)} is updated in place", "write x = x + y, which makes a new value")
     elif path in constants:
         function = constants[path]
+        if _gives_out(function, call):
+            _refuse(typed, s, "the result is written into an array given for out")
         name = getattr(function, "__name__", "")
         module = getattr(function, "__module__", None) or "builtins"
         if name == "shuffle" or f"{module}.{name}" in _FUNCTIONS or _is_method(function):
             _refuse(typed, s, f"{path} writes into its argument")
-    elif isinstance(call.func, ast.Attribute) and call.func.attr == "at" and _is_ufunc(typed, call.func.value):
+    elif (
+        isinstance(call.func, ast.Attribute) and call.func.attr == "at" and _is_ufunc(typed, call.func.value)
+    ):
         _refuse(typed, s, "the .at() of a ufunc writes into its argument")
+    elif isinstance(call.func, ast.Attribute) and _method_gives_out(typed, call):
+        _refuse(typed, s, "the result is written into an array given for out")
     elif isinstance(call.func, ast.Attribute) and call.func.attr in (*_METHODS, "shuffle"):
         owner = typed.type_of(call.func.value)
         if is_mutable(owner) or isinstance(owner, AnyType) or call.func.attr == "shuffle":
             _refuse(typed, s, f".{call.func.attr}() writes into {_what(owner)}")
+
+
+def _gives_out(function: Any, call: ast.Call, receiver: int = 0) -> bool:
+    """Whether a positional argument is NumPy's `out`."""
+    count = len(call.args) + receiver
+    if isinstance(function, np.ufunc):
+        return count > function.nin
+    if not (getattr(function, "__module__", None) or "").startswith("numpy"):
+        return False
+    position = _position_of_out(function)
+    if position is None or position >= count:
+        return False
+    given = call.args[position - receiver]
+    return not (isinstance(given, ast.Constant) and given.value is None)
+
+
+@functools.cache
+def _position_of_out(function: Any) -> int | None:
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return positional.index("out") if "out" in positional else None
+
+
+def _method_gives_out(typed: Typed, call: ast.Call) -> bool:
+    from myia.adjoint.rules.methods import METHODS
+
+    assert isinstance(call.func, ast.Attribute)
+    owner = typed.type_of(call.func.value)
+    if not isinstance(owner, (Array, AnyType)) or call.func.attr not in METHODS:
+        return False
+    return _gives_out(METHODS[call.func.attr], call, receiver=1)
 
 
 def _is_ufunc(typed: Typed, node: ast.expr) -> bool:
@@ -89,13 +139,49 @@ def _is_method(function: Any) -> bool:
 def _check_callee(
     typed: Typed, operation: Operation, value: ast.expr, inference: Inference, checked: set[Typed]
 ) -> None:
-    given = [typed.type_of(n) for n in ast.walk(value) if isinstance(n, ast.Name)]
-    if not any(is_mutable(t) or t == ANY for t in given):
+    if operation.callee is None and operation.error is None:
         return
-    if isinstance(operation.error, UnsupportedMutation):
-        raise operation.error
+    given = [typed.type_of(n) for n in ast.walk(value) if isinstance(n, ast.Name)]
+    may_write = any(is_mutable(t) or t == ANY for t in given)
+    if not may_write and not (
+        isinstance(operation.function, FunctionType) and _sees_data(operation.function)
+    ):
+        return
     if operation.callee is not None:
         refuse_mutation(operation.callee, inference, checked)
+    elif operation.error is not None:
+        raise operation.error
+
+
+def _sees_data(function: FunctionType) -> bool:
+    """Whether a function, or one of the user's that it calls, reads a global or captured object with a state."""
+    pending, seen = [function], set[FunctionType]()
+    while pending:
+        current = pending.pop()
+        if current in seen:
+            continue
+        seen.add(current)
+        cells = [cell.cell_contents for cell in current.__closure__ or () if _is_set(cell)]
+        names = _names_of(current.__code__)
+        for value in (*cells, *(current.__globals__[n] for n in names if n in current.__globals__)):
+            if isinstance(value, FunctionType):
+                pending.append(value)
+            elif not isinstance(value, (int, float, complex, str, bytes, type(None), np.generic)):
+                if not is_constant(value):
+                    return True
+    return False
+
+
+def _names_of(code: CodeType) -> set[str]:
+    inner = [c for c in code.co_consts if isinstance(c, CodeType)]
+    return set(code.co_names).union(*map(_names_of, inner))
+
+
+def _is_set(cell: CellType) -> bool:
+    try:
+        return cell.cell_contents is not cell
+    except ValueError:
+        return False
 
 
 def _what(t: Type) -> str:

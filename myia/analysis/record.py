@@ -52,7 +52,9 @@ def to_be_recorded(sweep: list[ast.stmt], reads: Mapping[ast.stmt, frozenset[str
     return Records({s: tuple(sorted(names)) for s, names in saves.items()}, end or frozenset())
 
 
-def assigned_before(sweep: list[ast.stmt], arguments: frozenset[str]) -> tuple[dict[ast.stmt, Needed], Needed | None]:
+def assigned_before(
+    sweep: list[ast.stmt], arguments: frozenset[str]
+) -> tuple[dict[ast.stmt, Needed], Needed | None]:
     """The variables certainly bound before each statement, and at the end."""
 
     def transfer(s: ast.stmt, bound: Needed) -> Needed:

@@ -24,7 +24,12 @@ class Printer:
     _last: int | None = None
 
     def function(
-        self, name: str, parameters: list[str], doc: str, parts: list[tuple[str, list[ast.stmt]]], filename: str
+        self,
+        name: str,
+        parameters: list[str],
+        doc: str,
+        parts: list[tuple[str, list[ast.stmt]]],
+        filename: str,
     ) -> None:
         """A function whose body is given in titled parts; a part without a title follows on."""
         self.filename = filename

@@ -24,7 +24,9 @@ class LoadedModule:
         return function
 
 
-def load(name: str, text: str, origins: dict[int, tuple[str, int]], namespace: dict[str, Any]) -> LoadedModule:
+def load(
+    name: str, text: str, origins: dict[int, tuple[str, int]], namespace: dict[str, Any]
+) -> LoadedModule:
     """Execute emitted text in a namespace of its own."""
     filename = f"<myia {name} {len(_loaded) + 1}>"
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)

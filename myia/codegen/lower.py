@@ -41,8 +41,8 @@ class Lowering:
                 made = ast.Assign(targets, self.expression(value)[0])
             case ast.AugAssign(target, op, value):
                 made = ast.AugAssign(self.target(target), op, self.expression(value)[0])
-            case ast.Expr(ast.Call(ast.Attribute(ast.Name("rt"), "rebindable"), [ast.Name(name)])) if is_immutable(
-                self.types.get(name, ANY)
+            case ast.Expr(ast.Call(ast.Attribute(ast.Name("rt"), "rebindable"), [ast.Name(name)])) if (
+                is_immutable(self.types.get(name, ANY))
             ):
                 return []
             case ast.Expr(value):
@@ -129,7 +129,9 @@ class Lowering:
             case ast.Compare(left, [op], [right]):
                 (left, a), (right, b) = self.expression(left), self.expression(right)
                 known = type(op) in OPERATORS
-                return ast.Compare(left, [op], [right]), example_type(OPERATORS[type(op)], (a, b)) if known else ANY
+                return ast.Compare(left, [op], [right]), example_type(
+                    OPERATORS[type(op)], (a, b)
+                ) if known else ANY
             case ast.IfExp(test, body, orelse):
                 (body, a), (orelse, b) = self.expression(body), self.expression(orelse)
                 return ast.IfExp(self.expression(test)[0], body, orelse), join(a, b)
@@ -158,7 +160,9 @@ class Lowering:
     def part(self, value: Any) -> Any:
         if isinstance(value, ast.expr):
             return self.expression(value)[0]
-        if isinstance(value, ast.AST) and not isinstance(value, (ast.operator, ast.expr_context, ast.cmpop, ast.boolop)):
+        if isinstance(value, ast.AST) and not isinstance(
+            value, (ast.operator, ast.expr_context, ast.cmpop, ast.boolop)
+        ):
             return self.rebuilt(value)
         return value
 
@@ -194,9 +198,13 @@ class Lowering:
             case "np":
                 if hasattr(rt, node.attr):
                     return ast.Attribute(ast.Name("rt", ast.Load()), node.attr, ast.Load())
-                return ast.Attribute(ast.Name(self.namespace.bind("np", np), ast.Load()), node.attr, ast.Load())
+                return ast.Attribute(
+                    ast.Name(self.namespace.bind("np", np), ast.Load()), node.attr, ast.Load()
+                )
             case "math":
-                return ast.Attribute(ast.Name(self.namespace.bind("math", math), ast.Load()), node.attr, ast.Load())
+                return ast.Attribute(
+                    ast.Name(self.namespace.bind("math", math), ast.Load()), node.attr, ast.Load()
+                )
         return node
 
 

@@ -52,7 +52,11 @@ class Namespace:
         if path.startswith("rt.") and program.constants.get("rt") is runtime:
             return ast.parse(path, mode="eval").body
         name = operator_names().get(id(value))
-        if name is not None and getattr(runtime, name) is value and getattr(builtins, path, None) is not value:
+        if (
+            name is not None
+            and getattr(runtime, name) is value
+            and getattr(builtins, path, None) is not value
+        ):
             return ast.parse(f"rt.{name}", mode="eval").body
         base, *attributes = path.split(".")
         node: ast.expr = ast.Name(self.bind(base, program.constants[base]), ast.Load())
@@ -73,9 +77,10 @@ class Namespace:
                 module = str(origin.names.get("__name__", "module")).rsplit(".", 1)[-1].strip("_")
                 table = ast.Name(self.bind(f"{module}_globals", origin.names), ast.Load())
                 value = ast.Subscript(table, ast.Constant(origin.name), ast.Load())
-            loads.append(ast.copy_location(ast.Assign([ast.Name(name, ast.Store())], value), program.source.node))
+            loads.append(
+                ast.copy_location(ast.Assign([ast.Name(name, ast.Store())], value), program.source.node)
+            )
         return loads
 
 
 _MISSING = object()
-

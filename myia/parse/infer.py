@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import inspect
 import operator
 import warnings
 from collections.abc import Callable, Iterator
@@ -132,6 +133,8 @@ class Inference:
 
     programs: dict[Any, Program] = field(default_factory=dict)
     typed: dict[tuple[Program, tuple[Type, ...]], Typed] = field(default_factory=dict)
+    methods: dict[tuple[type, str], Any] = field(default_factory=dict)
+    """What the methods of the user's classes were when they were looked up."""
     _running: dict[tuple[Program, tuple[Type, ...]], bool] = field(default_factory=dict)
 
     def program_of(self, function: FunctionType) -> Program:
@@ -306,11 +309,15 @@ class _Pass:
         if key in INACTIVE:
             if name == "shape" and isinstance(owner, Array) and owner.rank is not None:
                 return Operation("inactive", Tuple((INT,) * owner.rank))
-            return Operation("inactive", self.inactive_result(INACTIVE[key], operator.attrgetter(name), [value], {}))
+            return Operation(
+                "inactive", self.inactive_result(INACTIVE[key], operator.attrgetter(name), [value], {})
+            )
         cls = _class_of(owner)
         if cls is not None and not hasattr(cls, name):
             return Operation("inactive", ANY)  # Python will say so, if it gets there
-        return Operation("opaque", ANY, key, operands={"x": value}, why=f"the attribute .{name} has no derivative rule")
+        return Operation(
+            "opaque", ANY, key, operands={"x": value}, why=f"the attribute .{name} has no derivative rule"
+        )
 
     def call(self, node: ast.Call) -> Operation:
         arguments = list(node.args)
@@ -323,9 +330,13 @@ class _Pass:
         if isinstance(function, Nested):
             if starred:
                 return Operation("opaque", ANY, why="a nested function is called with starred arguments")
-            direct = isinstance(node.func, ast.Name) and self.typed.program.nested.get(node.func.id) is not None
+            direct = (
+                isinstance(node.func, ast.Name) and self.typed.program.nested.get(node.func.id) is not None
+            )
             closure = None if direct else node.func
-            captures = tuple(map(self.capture_type, function.program.captures)) if direct else function.captures
+            captures = (
+                tuple(map(self.capture_type, function.program.captures)) if direct else function.captures
+            )
             return self.user(function.program, arguments, _named(keywords), closure, captures)
         if not isinstance(function, Known):
             return Operation("dynamic", ANY)
@@ -363,19 +374,21 @@ class _Pass:
             return Operation("dynamic", ANY)
         if isinstance(function, FunctionType):
             return self.user_function(function, arguments, keywords)
-        if not isinstance(function, type) and isinstance(getattr(type(function), "__call__", None), FunctionType):
+        if not isinstance(function, type) and isinstance(
+            getattr(type(function), "__call__", None), FunctionType
+        ):
             return Operation("dynamic", ANY)
         return Operation("opaque", ANY, function, why=f"{name_of(function)} has no derivative rule")
 
-    def named_tuple(
-        self, cls: type, arguments: list[ast.expr], keywords: dict[str, ast.expr]
-    ) -> Operation:
+    def named_tuple(self, cls: type, arguments: list[ast.expr], keywords: dict[str, ast.expr]) -> Operation:
         fields: tuple[str, ...] = cls._fields  # type: ignore[attr-defined]
         operands = dict(zip(fields, arguments, strict=False)) | keywords
         if len(arguments) > len(fields) or set(operands) != set(fields):
             return Operation("opaque", ANY, cls, why=f"{cls.__qualname__} is built without all of its fields")
         items = tuple(forget_value(self.type(operands[name])) for name in fields)
-        return Operation("tuple", Tuple(items, fields), cls, operands={name: operands[name] for name in fields})
+        return Operation(
+            "tuple", Tuple(items, fields), cls, operands={name: operands[name] for name in fields}
+        )
 
     def user_function(
         self, function: FunctionType, arguments: list[ast.expr], keywords: dict[str, ast.expr]
@@ -405,7 +418,9 @@ class _Pass:
             # has it; called elsewhere, they come with the function.
             own = {name: ast.Name(name, ast.Load()) for name in program.captures}
             bound = {**own, **bound} if closure is None else {CLOSURE: closure, **bound}
-        return Operation("user", typed.result, program.function, operands=bound, program=program, callee=typed)
+        return Operation(
+            "user", typed.result, program.function, operands=bound, program=program, callee=typed
+        )
 
     def capture_type(self, name: str) -> Type:
         """The type a nested function sees; of another nested function, only which it is."""
@@ -435,9 +450,13 @@ class _Pass:
             case Array() | NumpyScalar() if name in METHODS and not starred:
                 return self.known(METHODS[name], [value, *node.args], _named(keywords))
             case Instance(cls):
-                found = static_attribute(cls, name)
-                if isinstance(found, FunctionType) and not starred:
-                    return self.user_function(found, [value, *node.args], _named(keywords))
+                found = inspect.getattr_static(cls, name, None)
+                if isinstance(found, (FunctionType, staticmethod)) and not starred:
+                    function = getattr(cls, name)
+                    self.inference.methods[cls, name] = function
+                    receiver = [] if isinstance(found, staticmethod) else [value]
+                    if isinstance(function, FunctionType):
+                        return self.user_function(function, [*receiver, *node.args], _named(keywords))
                 return Operation("dynamic", ANY, ("method", name))
             case Bottom():
                 return Operation("dynamic", BOTTOM, ("method", name))
@@ -469,7 +488,9 @@ class _Pass:
             rule = RULES.get((function, *ranks))
             if rule is None and function is operator.matmul:
                 rule = RULES.get((np.matmul, *ranks))
-        if function in (operator.add, operator.mul) and not any(isinstance(t, (Array, NumpyScalar)) for t in types):
+        if function in (operator.add, operator.mul) and not any(
+            isinstance(t, (Array, NumpyScalar)) for t in types
+        ):
             if any(isinstance(t, (List, Tuple)) for t in types):
                 rule = RULES[("sequences", function)]
             elif AnyType() in types and not any(is_number(t) for t in types):
@@ -502,12 +523,21 @@ class _Pass:
         return Operation("rule", result, function, rule, operands)
 
     def rule_result(
-        self, rule: Rule, function: Any, run: Callable[..., Any], arguments: list[ast.expr], keywords: dict[str, ast.expr]
+        self,
+        rule: Rule,
+        function: Any,
+        run: Callable[..., Any],
+        arguments: list[ast.expr],
+        keywords: dict[str, ast.expr],
     ) -> Type:
         if function is operator.getitem:
             return self.item_type(self.type(arguments[0]), arguments[1])
         if isinstance(function, tuple) and rule.result == "example":
-            return ANY if not isinstance(function[0], str) or function[0] != "attribute" else self.by_example(run, arguments, {})
+            return (
+                ANY
+                if not isinstance(function[0], str) or function[0] != "attribute"
+                else self.by_example(run, arguments, {})
+            )
         return self.inactive_result(rule.result, run, arguments, keywords)
 
     def inactive_result(
@@ -527,7 +557,11 @@ class _Pass:
                 return self.listed(self.type(arguments[0]))
             case "appended":
                 items = self.type(arguments[0])
-                return join(items, List(forget_value(self.type(arguments[1])))) if isinstance(items, List) else items
+                return (
+                    join(items, List(forget_value(self.type(arguments[1]))))
+                    if isinstance(items, List)
+                    else items
+                )
             case "float" | "int" | "bool" | "str":
                 return Scalar(result)
         return ANY
@@ -636,6 +670,8 @@ def _example_type(function: Any, types: tuple[Type, ...], named: tuple[tuple[str
     if function is operator.pow and all(isinstance(t, Scalar) and t.kind == "int" for t in types):
         exponent = types[1].value  # type: ignore[attr-defined]
         return REAL if exponent is UNKNOWN else INT if exponent >= 0 else Scalar("float")
+    if function in (max, min) and len(types) > 1:
+        return _joined(tuple(map(forget_value, types)))  # the result is one of them, whichever
     if REAL in types:
         return _example_of_real(function, types)
     samples = [sample(t) for t in types]
@@ -719,7 +755,11 @@ def _live(block: list[ast.stmt], typed: Typed) -> list[ast.stmt]:
 
 
 def _negated(t: Type) -> Type:
-    return Scalar("bool", not t.value) if isinstance(t, Scalar) and t.kind == "bool" and t.value is not UNKNOWN else BOOL
+    return (
+        Scalar("bool", not t.value)
+        if isinstance(t, Scalar) and t.kind == "bool" and t.value is not UNKNOWN
+        else BOOL
+    )
 
 
 def _is_same(a: Type, b: Type) -> Type:
@@ -748,13 +788,22 @@ def _is_instance(t: Type, classes: Type) -> Type:
 def _is_numeric(cls: type) -> bool:
     """Whether a number of some kind may be an instance of `cls`."""
     numbers = (float, int, np.generic)
-    return issubclass(cls, numbers) or any(issubclass(number, cls) for number in (*numbers, np.float64, np.int64))
+    return issubclass(cls, numbers) or any(
+        issubclass(number, cls) for number in (*numbers, np.float64, np.int64)
+    )
 
 
 def _class_of(t: Type) -> type | None:
     match t:
         case Scalar(kind):
-            kinds = {"float": float, "int": int, "bool": bool, "complex": complex, "str": str, "none": type(None)}
+            kinds = {
+                "float": float,
+                "int": int,
+                "bool": bool,
+                "complex": complex,
+                "str": str,
+                "none": type(None),
+            }
             return kinds.get(kind)
         case NumpyScalar(dtype):
             return dtype.type
@@ -778,7 +827,6 @@ class _NoSample:
 _NO_SAMPLE: Any = _NoSample()
 
 
-
 def sample(t: Type) -> Any:
     """A value of type `t` with every dimension 1, or `_NO_SAMPLE`."""
     match t:
@@ -793,7 +841,7 @@ def sample(t: Type) -> Any:
         case Tuple(items):
             samples = [sample(item) for item in items]
             return _NO_SAMPLE if any(s is _NO_SAMPLE for s in samples) else tuple(samples)
-        case List(item):
+        case List(item) if item != INT:  # a list of integers may be a shape: its length is not known
             made = sample(item)
             return _NO_SAMPLE if made is _NO_SAMPLE else [made]
         case Known(value):
@@ -801,7 +849,9 @@ def sample(t: Type) -> Any:
     return _NO_SAMPLE
 
 
-def bind_call(program: Program, arguments: list[ast.expr], keywords: dict[str, ast.expr]) -> dict[str, ast.expr] | str:
+def bind_call(
+    program: Program, arguments: list[ast.expr], keywords: dict[str, ast.expr]
+) -> dict[str, ast.expr] | str:
     """Each parameter with the expression it is given, or why Python would refuse the call."""
     bound: dict[str, ast.expr] = {}
     positional = list(arguments)

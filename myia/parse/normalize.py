@@ -86,7 +86,11 @@ def text_of(tree: ast.AST) -> str:
 def as_function(program: Program) -> ast.FunctionDef:
     """The program as a function definition; captured variables come first."""
     arguments = ast.arguments(
-        posonlyargs=[], args=[ast.arg(name) for name in program.arguments], kwonlyargs=[], kw_defaults=[], defaults=[]
+        posonlyargs=[],
+        args=[ast.arg(name) for name in program.arguments],
+        kwonlyargs=[],
+        kw_defaults=[],
+        defaults=[],
     )
     body = [*program.body, ast.Return(ast.Name(program.result, ast.Load()))]
     return ast.FunctionDef(program.name, arguments, body, [], **_TYPE_PARAMETERS)
@@ -134,7 +138,9 @@ class _Normalizer:
             body = node.body
         self.check_supported(body)
         self.locals |= _bound_names(node, body)
-        self.used |= RESERVED | self.locals | {n.id for b in body for n in ast.walk(b) if isinstance(n, ast.Name)}
+        self.used |= (
+            RESERVED | self.locals | {n.id for b in body for n in ast.walk(b) if isinstance(n, ast.Name)}
+        )
         if self.parent is not None:
             self.used |= self.parent.used
         for name in sorted(self.locals & _EMITTED):
@@ -181,8 +187,14 @@ class _Normalizer:
                 defaults[name] = (value, None)
         else:
             assert self.parent is not None
-            nodes = list(zip(positional[len(positional) - len(arguments.defaults) :], arguments.defaults, strict=True))
-            nodes += [(a, v) for a, v in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if v is not None]
+            nodes = list(
+                zip(positional[len(positional) - len(arguments.defaults) :], arguments.defaults, strict=True)
+            )
+            nodes += [
+                (a, v)
+                for a, v in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+                if v is not None
+            ]
             for argument, node in nodes:
                 if isinstance(node, ast.Constant):
                     defaults[argument.arg] = (node.value, None)
@@ -211,7 +223,9 @@ class _Normalizer:
     def check_supported(self, body: list[ast.stmt]) -> None:
         """Refuse the first node, in reading order, that is not in the table of supported syntax."""
         for statement in body:
-            refused = [n for n in ast.walk(statement) if isinstance(n, (ast.expr, ast.stmt)) and advice_for(n)]
+            refused = [
+                n for n in ast.walk(statement) if isinstance(n, (ast.expr, ast.stmt)) and advice_for(n)
+            ]
             if refused:
                 raise self.refusal(min(refused, key=lambda n: (n.lineno, n.col_offset)))
 
@@ -268,7 +282,10 @@ class _Normalizer:
         value = origin.load()
         if value is MISSING:
             raise self.unsupported(
-                node, f"the name {name!r} is not defined", "it is neither a local, a global nor a builtin", "define it"
+                node,
+                f"the name {name!r} is not defined",
+                "it is neither a local, a global nor a builtin",
+                "define it",
             )
         self.origins[name] = origin
         if is_constant(value):
@@ -386,7 +403,9 @@ class _Normalizer:
     def rebinding(self, statement: ast.AST) -> Iterator[None]:
         """Names that a walrus rebinds within the statement are copied when they are read."""
         walrus = {
-            n.target.id for n in ast.walk(statement) if isinstance(n, ast.NamedExpr) and isinstance(n.target, ast.Name)
+            n.target.id
+            for n in ast.walk(statement)
+            if isinstance(n, ast.NamedExpr) and isinstance(n.target, ast.Name)
         }
         outer, self.rebound = self.rebound, walrus
         try:
@@ -403,7 +422,9 @@ class _Normalizer:
                 return node
             case ast.Name():
                 return self.name(node)
-            case ast.UnaryOp(ast.USub(), ast.Constant(int() | float() as value)) if not isinstance(value, bool):
+            case ast.UnaryOp(ast.USub(), ast.Constant(int() | float() as value)) if not isinstance(
+                value, bool
+            ):
                 return _at(ast.Constant(-value), node)
             case ast.NamedExpr(ast.Name(name), value):
                 target = self.renamed.get(name, name)
@@ -456,11 +477,17 @@ class _Normalizer:
                 return _at(ast.JoinedStr([self.formatted(v) for v in values]), node)
             case ast.Starred() | ast.Slice() | ast.FormattedValue():
                 raise self.unsupported(
-                    node, "this form is not supported here", "it stands outside a call or an index", "write it out"
+                    node,
+                    "this form is not supported here",
+                    "it stands outside a call or an index",
+                    "write it out",
                 )
             case ast.Set():
                 raise self.unsupported(
-                    node, "a starred set display is not supported", "the order of a set is not fixed", "use a list"
+                    node,
+                    "a starred set display is not supported",
+                    "the order of a set is not fixed",
+                    "use a list",
                 )
             case _:
                 return self.atom(node)
@@ -532,7 +559,9 @@ class _Normalizer:
 
     def callee(self, node: ast.expr) -> ast.expr:
         if (path := self.constant_path(node)) is not None:
-            if path[1] in (super, eval, exec, globals, locals, vars, setattr, delattr) and path[0] in dir(builtins):
+            if path[1] in (super, eval, exec, globals, locals, vars, setattr, delattr) and path[0] in dir(
+                builtins
+            ):
                 raise self.unsupported(
                     node,
                     f"{path[0]} is not supported inside a differentiated function",
@@ -560,7 +589,11 @@ class _Normalizer:
                 close()
                 spread = self.atom(element.value)
                 pieces.append(
-                    self.assign(self.fresh("items"), _call(self.runtime("as_list", element), [spread], element), element)
+                    self.assign(
+                        self.fresh("items"),
+                        _call(self.runtime("as_list", element), [spread], element),
+                        element,
+                    )
                 )
             else:
                 atom = self.atom(element)
@@ -580,7 +613,9 @@ class _Normalizer:
         self._short_circuit_rest(target, operator, values[1:], node)
         return _load(target, node)
 
-    def _short_circuit_rest(self, target: str, operator: ast.boolop, values: list[ast.expr], node: ast.expr) -> None:
+    def _short_circuit_rest(
+        self, target: str, operator: ast.boolop, values: list[ast.expr], node: ast.expr
+    ) -> None:
         with self.block() as body:
             self.assign(target, self.operation(values[0]), values[0])
             if values[1:]:
@@ -659,7 +694,9 @@ class _Normalizer:
                 case ast.ListComp(element):
                     call = _call(self.runtime("append", node), [target, self.atom(element)], node)
                 case ast.DictComp(key, value):
-                    call = _call(self.runtime("insert", node), [target, self.atom(key), self.atom(value)], node)
+                    call = _call(
+                        self.runtime("insert", node), [target, self.atom(key), self.atom(value)], node
+                    )
                 case ast.SetComp(element):
                     call = _call(self.runtime("include", node), [target, self.atom(element)], node)
             self.assign(building, call, node)
@@ -719,7 +756,9 @@ class _Normalizer:
 
     def statements(self, body: list[ast.stmt]) -> None:
         for statement in body:
-            with self.rebinding(statement if not isinstance(statement, (ast.If, ast.For, ast.While)) else ast.Pass()):
+            with self.rebinding(
+                statement if not isinstance(statement, (ast.If, ast.For, ast.While)) else ast.Pass()
+            ):
                 self.statement(statement)
 
     def statement(self, node: ast.stmt) -> None:
@@ -746,7 +785,8 @@ class _Normalizer:
                 elif not isinstance(operation, (ast.Name, ast.Constant)):
                     self.assign(self.fresh("unused"), operation, node)
             case ast.If(test, body, orelse):
-                condition = self.test(test)
+                with self.rebinding(test):
+                    condition = self.test(test)
                 with self.block() as taken:
                     self.statements(body)
                 with self.block() as untaken:
@@ -787,7 +827,11 @@ class _Normalizer:
             self.assign(self.renamed.get(targets[0].id, targets[0].id), self.operation(value), node)
             return
         target = targets[0]
-        if len(targets) == 1 and isinstance(target, (ast.Tuple, ast.List)) and isinstance(value, (ast.Tuple, ast.List)):
+        if (
+            len(targets) == 1
+            and isinstance(target, (ast.Tuple, ast.List))
+            and isinstance(value, (ast.Tuple, ast.List))
+        ):
             if len(target.elts) == len(value.elts) and not _spread(target) and not _spread(value):
                 self.parallel(target.elts, value.elts, node)
                 return
@@ -798,8 +842,10 @@ class _Normalizer:
     def stored_once(self, name: str) -> bool:
         parameters = {argument.arg for argument in all_arguments(self.source.node.args)}
         nodes = ast.walk(self.source.node)
-        return name not in parameters and 1 == sum(
-            isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Store) for n in nodes
+        return (
+            name not in parameters
+            and sum(isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Store) for n in nodes)
+            == 1
         )
 
     def parallel(self, targets: list[ast.expr], values: list[ast.expr], node: ast.stmt) -> None:
@@ -828,7 +874,9 @@ class _Normalizer:
             case _:
                 raise self.unsupported(target, "this target is not supported", "", "")
 
-    def unpack_sequence(self, target: ast.expr, elements: list[ast.expr], value: ast.expr, node: ast.AST) -> None:
+    def unpack_sequence(
+        self, target: ast.expr, elements: list[ast.expr], value: ast.expr, node: ast.AST
+    ) -> None:
         stars = [k for k, element in enumerate(elements) if isinstance(element, ast.Starred)]
         if not stars:
             count = _at(ast.Constant(len(elements)), node)
@@ -840,14 +888,18 @@ class _Normalizer:
         star, after = stars[0], len(elements) - stars[0] - 1
         count = _at(ast.Constant(len(elements) - 1), node)
         items = self.assign(
-            self.fresh("items"), _call(self.runtime("unpacked_at_least", node), [value, count], target), target
+            self.fresh("items"),
+            _call(self.runtime("unpacked_at_least", node), [value, count], target),
+            target,
         )
         for k, element in enumerate(elements[:star]):
             self.unpack_item(element, _item(items, ast.Constant(k), element), element)
         starred = elements[star]
         assert isinstance(starred, ast.Starred)
         stop = ast.Constant(-after) if after else None
-        rest = _at(ast.Subscript(items, _at(ast.Slice(ast.Constant(star), stop), starred), ast.Load()), starred)
+        rest = _at(
+            ast.Subscript(items, _at(ast.Slice(ast.Constant(star), stop), starred), ast.Load()), starred
+        )
         self.unpack_item(starred.value, rest, starred)
         for k, element in enumerate(elements[star + 1 :]):
             self.unpack_item(element, _item(items, ast.Constant(k - after), element), element)
@@ -882,11 +934,12 @@ class _Normalizer:
         rename_targets: Callable[[], None],
     ) -> None:
         """A loop over the positions of `iterable`; the target is read from it in the body."""
-        bounds = self.range_bounds(iterable)
         iteration = None
-        if bounds is None:
-            iteration = self.iteration(iterable)
-            bounds = [iteration.length]
+        with self.rebinding(iterable):
+            bounds = self.range_bounds(iterable)
+            if bounds is None:
+                iteration = self.iteration(iterable)
+                bounds = [iteration.length]
         rename_targets()
         direct = iteration is None and isinstance(target, ast.Name) and self.only_here(target.id, node)
         if direct:
@@ -921,7 +974,9 @@ class _Normalizer:
 
     def range_bounds(self, node: ast.expr) -> list[ast.expr] | None:
         match node:
-            case ast.Call(ast.Name("range"), args, []) if args and not any(isinstance(a, ast.Starred) for a in args):
+            case ast.Call(ast.Name("range"), args, []) if args and not any(
+                isinstance(a, ast.Starred) for a in args
+            ):
                 path = self.constant_path(node.func)
                 if path is not None and path[1] is range:
                     return [self.atom(argument) for argument in args]
@@ -929,7 +984,9 @@ class _Normalizer:
 
     def iteration(self, node: ast.expr) -> _Iteration:
         match node:
-            case ast.Call(ast.Name() as function, args, keywords) if not any(isinstance(a, ast.Starred) for a in args):
+            case ast.Call(ast.Name() as function, args, keywords) if not any(
+                isinstance(a, ast.Starred) for a in args
+            ):
                 path = self.constant_path(function)
                 made = None if path is None else self.iteration_by(path[1], args, keywords, node)
                 if made is not None:
@@ -937,9 +994,13 @@ class _Normalizer:
             case ast.Call(ast.Attribute(value, "items" | "keys" | "values" as kind), [], []):
                 if self.constant_path(node.func) is None:
                     return self.dictionary_iteration(self.atom(value), kind, node)
-        sequence = self.assign(self.fresh("sequence"), _call(self.runtime("sequence", node), [self.atom(node)], node), node)
+        sequence = self.assign(
+            self.fresh("sequence"), _call(self.runtime("sequence", node), [self.atom(node)], node), node
+        )
         length = self.assign(self.fresh("count"), _call(self.builtin("len", node), [sequence], node), node)
-        return _Iteration(length, lambda k, target: self.unpack_item(target, _item(sequence, k, target), target))
+        return _Iteration(
+            length, lambda k, target: self.unpack_item(target, _item(sequence, k, target), target)
+        )
 
     def iteration_by(
         self, function: Any, args: list[ast.expr], keywords: list[ast.keyword], node: ast.expr
@@ -987,7 +1048,9 @@ class _Normalizer:
             case builtins.reversed if len(args) == 1 and not keywords:
                 inner = self.iteration(args[0])
                 one = _at(ast.Constant(1), node)
-                last = self.assign(self.fresh("last"), _at(ast.BinOp(inner.length, ast.Sub(), one), node), node)
+                last = self.assign(
+                    self.fresh("last"), _at(ast.BinOp(inner.length, ast.Sub(), one), node), node
+                )
 
                 def bind_reversed(k: ast.expr, target: ast.expr) -> None:
                     back = self.assign(self.fresh("back"), _at(ast.BinOp(last, ast.Sub(), k), node), node)
@@ -996,8 +1059,12 @@ class _Normalizer:
                 return _Iteration(inner.length, bind_reversed)
             case builtins.range if args and not keywords:
                 bounds = [self.atom(argument) for argument in args]
-                numbers = self.assign(self.fresh("numbers"), _call(self.builtin("range", node), bounds, node), node)
-                length = self.assign(self.fresh("count"), _call(self.builtin("len", node), [numbers], node), node)
+                numbers = self.assign(
+                    self.fresh("numbers"), _call(self.builtin("range", node), bounds, node), node
+                )
+                length = self.assign(
+                    self.fresh("count"), _call(self.builtin("len", node), [numbers], node), node
+                )
                 return _Iteration(length, lambda k, t: self.unpack_item(t, _item(numbers, k, t), t))
         return None
 

@@ -129,4 +129,6 @@ def names_written(statement: ast.stmt) -> list[str]:
 
 
 def _names_in(target: ast.expr) -> Iterator[ast.Name]:
-    return (node for node in ast.walk(target) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
+    return (
+        node for node in ast.walk(target) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    )

@@ -150,7 +150,13 @@ def type_of(value: Any, depth: int = 0) -> Type:
         return Dict(None, (functools.reduce(join, (type_of(v, depth + 1) for v in value.values()), BOTTOM),))
     if is_constant(value) and (isinstance(value, type) or not _user_instance(value)):
         return Known(value)
-    return Instance(kind)
+    return ANY if _shadows_methods(value, kind) else Instance(kind)
+
+
+def _shadows_methods(value: Any, kind: type) -> bool:
+    """Whether an attribute of the object itself hides one of its class: a method looked up there is wrong."""
+    own = getattr(value, "__dict__", None)
+    return bool(own) and any(hasattr(kind, name) for name in own)
 
 
 def _user_instance(value: Any) -> bool:
@@ -179,7 +185,7 @@ def join(a: Type, b: Type) -> Type:
     match a, b:
         case Scalar(p), Scalar(q) if p == q:
             return Scalar(p)
-        case (Scalar() | NumpyScalar()), (Scalar() | NumpyScalar()) if is_number(a) and is_number(b):
+        case ((Scalar() | NumpyScalar()), (Scalar() | NumpyScalar())) if is_number(a) and is_number(b):
             return REAL
         case Array(p, m), Array(q, n):
             return Array(p if p == q else None, m if m == n else None)

@@ -4,14 +4,14 @@ It calls NumPy; the native runtime will take its place underneath, under the sam
 """
 
 from myia.runtime.adjoints import *  # noqa: F403
-from myia.runtime.containers import *  # noqa: F403
-from myia.runtime.elementwise import *  # noqa: F403
-from myia.runtime.reduce import *  # noqa: F403
-from myia.runtime.products import *  # noqa: F403
-from myia.runtime.shape import *  # noqa: F403
 from myia.runtime.construct import *  # noqa: F403
+from myia.runtime.containers import *  # noqa: F403
+from myia.runtime.dynamic import *  # noqa: F403
+from myia.runtime.elementwise import *  # noqa: F403
+from myia.runtime.inactive import *  # noqa: F403  (after the module `shape`: rt.shape is np.shape)
 from myia.runtime.index import *  # noqa: F403
 from myia.runtime.linalg import *  # noqa: F403
+from myia.runtime.products import *  # noqa: F403
+from myia.runtime.reduce import *  # noqa: F403
+from myia.runtime.shape import *  # noqa: F403
 from myia.runtime.sort import *  # noqa: F403
-from myia.runtime.inactive import *  # noqa: F403  (after the module `shape`: rt.shape is np.shape)
-from myia.runtime.dynamic import *  # noqa: F403

@@ -106,7 +106,8 @@ def merged(table: dict[Any, Any], other: dict[Any, Any]) -> dict[Any, Any]:
 def merged_adjoint(g: dict[Any, Any], table: dict[Any, Any], winner: dict[Any, Any] | None) -> dict[Any, Any]:
     """The adjoint of `table` from that of the merged dictionary; entries `winner` replaced get zero."""
     return {
-        key: zeros_like(value) if winner is not None and key in winner else g[key] for key, value in table.items()
+        key: zeros_like(value) if winner is not None and key in winner else g[key]
+        for key, value in table.items()
     }
 
 

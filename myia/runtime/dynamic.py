@@ -10,16 +10,28 @@ from typing import Any
 import numpy as np
 
 from myia.errors import MissingRule, MyiaError, UnsupportedSyntax
+from myia.runtime.adjoints import zeros_like
 
-__all__ = ["bound", "call", "call_method", "captured", "get_attribute"]
+__all__ = ["UNBOUND", "bound", "call", "call_method", "captured", "get_attribute"]
 
 Pullback = Callable[[Any], list[Any]]
 
 
+class _Unbound:
+    def __repr__(self) -> str:
+        return "<not assigned yet>"
+
+
+UNBOUND = _Unbound()
+"""What a variable holds that the sweeps pass on before the program has assigned it."""
+
+
 def bound(value: Any, name: str) -> None:
     """Raise what Python would for a local variable read before it is assigned."""
-    if value is None:
-        raise UnboundLocalError(f"cannot access local variable {name!r} where it is not associated with a value")
+    if value is UNBOUND:
+        raise UnboundLocalError(
+            f"cannot access local variable {name!r} where it is not associated with a value"
+        )
 
 
 def captured(function: FunctionType, name: str) -> Any:
@@ -49,12 +61,19 @@ def call(
 
     def pullback(d_value: Any) -> list[Any]:
         positional, keyword = pull(d_value)
+        positional = [_shaped(part, x, on) for part, x, on in zip(positional, args, mask, strict=True)]
+        keyword = {key: _shaped(keyword[key], x, named[key]) for key, x in kwargs.items()}
         return [
             *([positional] if spread else positional),
             *([keyword] if spread_keywords else [keyword[key] for key in kwargs]),
         ]
 
     return value, pullback
+
+
+def _shaped(part: Any, x: Any, active: bool) -> Any:
+    """An adjoint of `x`: zeros of its structure where nothing was contributed."""
+    return zeros_like(x) if active and isinstance(part, float) and part == 0.0 else part
 
 
 def call_method(
@@ -82,7 +101,9 @@ def call_method(
             return value, lambda d_value: [0.0, *pull(d_value)]
     if not spread:
         return call(function, (owner, *args), kwargs, active, False, spread_keywords)
-    value, pull = call(function, (owner, *args), kwargs, (any(active[:2]), *active[2:]), True, spread_keywords)
+    value, pull = call(
+        function, (owner, *args), kwargs, (any(active[:2]), *active[2:]), True, spread_keywords
+    )
 
     def apart(d_value: Any) -> list[Any]:
         together, *others = pull(d_value)
@@ -106,7 +127,9 @@ def _apply(
     rule = (RULES.get(function) or SCALAR_RULES.get(function)) if _hashable(function) else None
     if rule is not None:
         return _apply_rule(rule, function, args, kwargs, active, named)
-    if isinstance(function, (BuiltinMethodType, MethodWrapperType)) and isinstance(function.__self__, np.ndarray):
+    if isinstance(function, (BuiltinMethodType, MethodWrapperType)) and isinstance(
+        function.__self__, np.ndarray
+    ):
         raise _no_rule(f"the method .{function.__name__} taken from an array")
     inactive = _hashable(function) and function in INACTIVE
     if inactive or not (any(active) or any(named.values())):
@@ -149,7 +172,9 @@ def _apply_rule(
             found = adjoints.get(name, 0.0)
             return found[k] if k is not None and name in adjoints else found
 
-        return [part(*place) for place in places[: len(args)]], {key: adjoints.get(key, 0.0) for key in kwargs}
+        return [part(*place) for place in places[: len(args)]], {
+            key: adjoints.get(key, 0.0) for key in kwargs
+        }
 
     return value, pull
 
@@ -173,7 +198,8 @@ def _apply_pair(
     values, places = flatten_call(plain, (*before, *args), kwargs)
     on = [False] * len(before) + active
     selected = sorted(
-        {places[k][0] for k, wanted in enumerate(on) if wanted} | {places[key][0] for key, w in named.items() if w}
+        {places[k][0] for k, wanted in enumerate(on) if wanted}
+        | {places[key][0] for key, w in named.items() if w}
     )
     forward, backward = _pair(plain, tuple(values), tuple(selected))
     value, record = forward(*values)

@@ -2,16 +2,16 @@
 
 from myia.adjoint.rules import (  # noqa: F401
     arith,
+    construct,
+    containers,
     elementwise,
     inactive,
+    index,
+    linalg,
     methods,
+    products,
     reduce,
     scalar_math,
+    shape,
+    sort,
 )
-from myia.adjoint.rules import products  # noqa: F401
-from myia.adjoint.rules import shape  # noqa: F401
-from myia.adjoint.rules import construct  # noqa: F401
-from myia.adjoint.rules import index  # noqa: F401
-from myia.adjoint.rules import linalg  # noqa: F401
-from myia.adjoint.rules import sort  # noqa: F401
-from myia.adjoint.rules import containers  # noqa: F401

@@ -68,7 +68,7 @@ def outer(y, a, b):
     d[b] += rt.outer_right(d[y], a, b)
 
 
-@adjoint(np.tensordot)
+@adjoint(np.tensordot, result="unranked")
 def tensordot(y, a, b, axes=2):
     d[a] += rt.tensordot_left(d[y], a, b, axes)
     d[b] += rt.tensordot_right(d[y], a, b, axes)
