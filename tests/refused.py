@@ -407,12 +407,26 @@ def evaluates(x):
 
 
 def executes(x):
-    exec("y = x")  # refused
+    exec("y = x")  # refused  # noqa: S102
     return x
 
 
 def looks_at_locals(x):
     return locals()["x"] * x  # refused
+
+
+class Above:
+    def doubled(self, x):
+        return 2.0 * x
+
+
+class Below(Above):
+    def doubled(self, x):
+        return super().doubled(x) * x  # refused
+
+
+def uses_super(x):
+    return Below().doubled(x)
 
 
 NAMESPACE: dict[str, Any] = {}
@@ -539,6 +553,7 @@ REFUSED = [
     Refusal("evaluates", evaluates, MyiaError, 1.3, at='eval("x * x")'),
     Refusal("executes", executes, MyiaError, 1.3, at='exec("y = x")'),
     Refusal("looks_at_locals", looks_at_locals, MyiaError, 1.3, at="locals()"),
+    Refusal("uses_super", uses_super, MyiaError, 1.3, at="super()"),
     Refusal("calls_without_source", calls_without_source, SourceUnavailable, 1.3, at="without_source(x)"),
     Refusal("returns_array", returns_array, NonScalarOutput, V),
     Refusal("returns_tuple", returns_tuple, NonScalarOutput, V),

@@ -595,14 +595,15 @@ def load(text: str, folder: Path) -> types.ModuleType:
     path.write_text(text, encoding="utf-8")
     module = types.ModuleType(path.stem)
     module.__file__ = str(path)
-    exec(compile(text, str(path), "exec"), module.__dict__)
+    exec(compile(text, str(path), "exec"), module.__dict__)  # noqa: S102
     return module
 
 
 def complex_program(text: str) -> Callable[..., Any]:
     """The same program on complex numbers: `math` functions are NumPy's, which take them."""
     namespace: dict[str, Any] = {}
-    exec(compile(text.replace("import math\n", "import numpy as math\n"), "<complex>", "exec"), namespace)
+    text = text.replace("import math\n", "import numpy as math\n")
+    exec(compile(text, "<complex>", "exec"), namespace)  # noqa: S102
     return namespace["program"]
 
 

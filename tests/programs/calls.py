@@ -474,7 +474,7 @@ class Layer:
 
 class Deep(Layer):
     def forward(self, x):
-        return super().forward(x) * 2.0
+        return Layer.forward(self, x) * 2.0
 
 
 LAYER = Layer(0.7)
