@@ -111,7 +111,7 @@ class Gradient:
         self._parameters = _Parameters(self._function)
         self._selected = self._positions(wrt)
         self._single = not isinstance(wrt, tuple)
-        self._compiled: dict[tuple[Type, ...], Compiled] = {}
+        self._compiled: dict[tuple[Any, ...], Compiled] = {}
         self._latest: Compiled | None = None
         self._plain_count = len(self._parameters.names) if self._parameters.plain else -1
         functools.update_wrapper(self, function, updated=())
@@ -121,15 +121,13 @@ class Gradient:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         compiled, arguments = self._compiled_for(args, kwargs)
         try:
-            result = compiled.run(*arguments)
+            value, *adjoints = compiled.run(*arguments)
         except BaseException as error:
             raise _explained(error, self.__name__) from error.__cause__
-        if self.with_value:
-            value, *adjoints = result
+        if self._single:
+            gradient = like(adjoints[0], arguments[self._selected[0]])
         else:
-            adjoints = [result] if len(self._selected) == 1 else result
-        gradients = tuple(like(d_x, arguments[k]) for d_x, k in zip(adjoints, self._selected, strict=True))
-        gradient = gradients[0] if self._single else gradients
+            gradient = tuple(map(like, adjoints, [arguments[k] for k in self._selected]))
         return (value, gradient) if self.with_value else gradient
 
     def __get__(self, owner: Any, kind: type | None = None) -> Any:
@@ -164,17 +162,17 @@ class Gradient:
             args = self._bound + args
         if kwargs or len(args) != self._plain_count:
             args = tuple(flatten_call(self._function, args, kwargs)[0])
-        key = tuple(map(type_of, args))
+        key = tuple(map(_signature, args))
         compiled = self._compiled.get(key)
         if compiled is None or not compiled.holds():
-            compiled = self._compile(key)
+            compiled = self._compile(key, tuple(map(type_of, args)))
         self._latest = compiled
         return compiled, args
 
-    def _compile(self, key: tuple[Type, ...]) -> Compiled:
+    def _compile(self, key: tuple[Any, ...], types: tuple[Type, ...]) -> Compiled:
         for position in self._selected:
-            self._check_differentiable(position, key[position])
-        compiled = compile_gradient(self._function, key, self._selected, self.with_value)
+            self._check_differentiable(position, types[position])
+        compiled = compile_gradient(self._function, types, self._selected)
         if len(self._compiled) >= 256:
             self._compiled.pop(next(iter(self._compiled)))
         self._compiled[key] = compiled
@@ -236,6 +234,17 @@ class Gradient:
         raise NotDifferentiable(
             what, reason=reason, remedy=remedy, location=_definition(self._function, name)
         )
+
+
+def _signature(x: Any) -> Any:
+    """What distinguishes the type of an argument, quicker to make and to compare than the type."""
+    kind = type(x)
+    if kind is np.ndarray:
+        return x.dtype, x.ndim
+    return kind if kind in _PLAIN else type_of(x)
+
+
+_PLAIN = frozenset({float, int, bool, str, complex, type(None)})
 
 
 class _Parameters:

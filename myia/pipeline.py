@@ -6,7 +6,7 @@ function --parse--> normal form --adjoint--> adjoint normal form --codegen--> Py
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from types import FunctionType
 from typing import Any
@@ -17,6 +17,7 @@ from myia.adjoint.reverse import Reversal, reverse, runtime_call
 from myia.analysis.activity import activity
 from myia.analysis.mutation import refuse_mutation
 from myia.codegen.emit import Printer
+from myia.codegen.fold import fold_temporaries
 from myia.codegen.load import LoadedModule, load
 from myia.codegen.lower import Lowering
 from myia.codegen.namespace import Namespace
@@ -24,7 +25,7 @@ from myia.errors import NotDifferentiable
 from myia.parse.infer import Inference, Typed
 from myia.parse.normalize import show, text_of
 from myia.parse.program import Program, names_read, names_written, statements_of
-from myia.parse.scope import MISSING, Origin, is_constant
+from myia.parse.guard import guard
 from myia.parse.types import (
     ANY,
     AnyType,
@@ -47,7 +48,8 @@ class Compiled:
 
     module: LoadedModule
     run: Any
-    guards: tuple[Guard | MethodGuard, ...]
+    holds: Callable[[], bool]
+    """Whether everything the compiler resolved is still as it was."""
     notes: tuple[tuple[Typed, Sweeps], ...]
 
     def stages(self) -> Iterator[tuple[str, str]]:
@@ -65,49 +67,9 @@ class Compiled:
     def source(self) -> str:
         return self.module.text
 
-    def holds(self) -> bool:
-        """Whether everything the compiler resolved is still as it was."""
-        return all(guard.holds() for guard in self.guards)
-
-
-@dataclass(frozen=True, eq=False)
-class MethodGuard:
-    """What a method of a class of the user's was."""
-
-    cls: type
-    name: str
-    function: Any
-
-    def holds(self) -> bool:
-        return getattr(self.cls, self.name, None) is self.function
-
-
-@dataclass(frozen=True, eq=False)
-class Guard:
-    """What a free name was when it was compiled: an object by identity, or data by type."""
-
-    origin: Origin | None
-    path: tuple[str, ...]
-    value: Any
-    expected: Type | None
-    function: FunctionType | None = None
-    """For a guard on the defaults of a called function, that function."""
-
-    def holds(self) -> bool:
-        if self.origin is None:
-            assert self.function is not None
-            defaults, keywords = self.value
-            return self.function.__defaults__ is defaults and self.function.__kwdefaults__ is keywords
-        value = self.origin.load()
-        for name in self.path:
-            value = getattr(value, name, MISSING)
-        if self.expected is None:
-            return value is self.value
-        return value is not MISSING and type_of(value) == self.expected
-
 
 def compile_gradient(
-    function: FunctionType, arguments: tuple[Type, ...], selected: tuple[int, ...], with_value: bool
+    function: FunctionType, arguments: tuple[Type, ...], selected: tuple[int, ...]
 ) -> Compiled:
     """Compile the gradient of `function` with respect to the selected parameters."""
     unit = _Unit()
@@ -115,7 +77,7 @@ def compile_gradient(
     typed = unit.inference.infer(program, arguments)
     wrt = tuple(program.parameters[k].name for k in selected)
     unit.check_result(typed)
-    module = unit.joined(typed, wrt, with_value)
+    module = unit.joined(typed, wrt)
     return unit.finish(module, program.name, f"{program.name}_grad", function)
 
 
@@ -141,7 +103,7 @@ class _Unit:
 
     # -- the outermost function -------------------------------------------------------------------
 
-    def joined(self, typed: Typed, wrt: tuple[str, ...], with_value: bool) -> Typed:
+    def joined(self, typed: Typed, wrt: tuple[str, ...]) -> Typed:
         """Emit one function that runs both sweeps."""
         program = typed.program
         name = self.namespace.fresh(f"{program.name}_grad")
@@ -165,30 +127,20 @@ class _Unit:
             else:
                 ended.append(ast.Constant(0.0))  # made an array or a container by the API
         kept: list[ast.stmt] = []
-        if with_value and any(result in names_written(s) for s in _all_statements(both.reverse)):
+        if any(result in names_written(s) for s in _all_statements(both.reverse)):
             # The reverse sweep restores earlier values of the variable.
             value = fresh("value")
             kept = [_assign(value, ast.Name(result, ast.Load()), at)]
             result = value
-        values: list[ast.expr] = [ast.Name(result, ast.Load())] if with_value else []
-        returned = _result_of([*values, *ended])
+        returned = _result_of([ast.Name(result, ast.Load()), *ended])
         lower = self.lowering(typed, reversal)
         wanted = ", ".join(wrt)
         doc = f"d {program.name} / d {wanted}  ({_file(program)}), specialised for {_signature(typed)}."
-        self.printer.function(
-            name,
-            list(program.arguments),
-            doc,
-            [
-                (
-                    "forward",
-                    [*self.namespace.load(program), *lower.block([*both.setup, *both.forward, *kept])],
-                ),
-                ("reverse", lower.block([*seed, *both.reverse])),
-                ("", lower.block([returned])),
-            ],
-            program.source.filename,
-        )
+        sweep = [*self.namespace.load(program), *lower.block([*both.setup, *both.forward, *kept])]
+        back = lower.block([*seed, *both.reverse])
+        parts = self.folded(program, sweep, back, lower.block([returned]))
+        titled = list(zip(("forward", "reverse", ""), parts, strict=True))
+        self.printer.function(name, list(program.arguments), doc, titled, program.source.filename)
         return typed
 
     # -- called functions -------------------------------------------------------------------------
@@ -225,14 +177,14 @@ class _Unit:
             f"{base}_forward",
             list(program.arguments),
             f"{program.name}, and what {base}_backward needs  {place}",
-            [("", [*self.namespace.load(program), *lower.block([*both.setup, *forward])])],
+            [("", self.folded(program, [*self.namespace.load(program), *lower.block([*both.setup, *forward])])[0])],
             program.source.filename,
         )
         self.printer.function(
             f"{base}_backward",
             ["record", d_result],
             f"The adjoints of {', '.join(active)} in {program.name}  {place}",
-            [("", lower.block([*unpack, *both.reverse, _result_of(ended, single=len(ended) == 1)]))],
+            [("", self.folded(program, lower.block([*unpack, *both.reverse, _result_of(ended)]))[0])],
             program.source.filename,
         )
         return base
@@ -279,6 +231,11 @@ class _Unit:
 
     def lowering(self, typed: Typed, reversal: Reversal) -> Lowering:
         return Lowering(typed.program, {**typed.types, **reversal.adjoint_types}, self.namespace)
+
+    def folded(self, program: Program, *parts: list[ast.stmt]) -> list[list[ast.stmt]]:
+        """The parts of an emitted function with the compiler's own temporaries written where they are used."""
+        users = frozenset(n.id for n in ast.walk(program.source.node) if isinstance(n, ast.Name))
+        return fold_temporaries(list(parts), users | set(program.arguments))
 
     def fresh_for(self, program: Program) -> Any:
         """Unused names for one emitted function."""
@@ -332,39 +289,7 @@ class _Unit:
         text = self.printer.text()
         module = load(name, text, self.printer.origins, self.namespace.values)
         run = module.namespace.get(entry) or (module[f"{entry}_forward"], module[f"{entry}_backward"])
-        return Compiled(module, run, self.guards(), tuple(self.notes))
-
-    def guards(self) -> tuple[Guard | MethodGuard, ...]:
-        """What to check before each call."""
-        found: list[Guard | MethodGuard] = [MethodGuard(*key, m) for key, m in self.inference.methods.items()]
-        for key, program in self.inference.programs.items():
-            if not isinstance(key, FunctionType):
-                continue
-            if key.__defaults__ or key.__kwdefaults__:
-                found.append(Guard(None, (), (key.__defaults__, key.__kwdefaults__), None, key))
-            for name, origin in program.origins.items():
-                value = origin.load()
-                if is_constant(value):
-                    found.append(Guard(origin, (), value, None))
-                else:
-                    found.append(Guard(origin, (), None, type_of(value)))
-            for path, value in program.constants.items():
-                base, *attributes = path.split(".")
-                if attributes and base in program.origins and _may_change(program.constants[base]):
-                    fixed = is_constant(value)
-                    expected = None if fixed else type_of(value)
-                    found.append(
-                        Guard(program.origins[base], tuple(attributes), value if fixed else None, expected)
-                    )
-        return tuple(found)
-
-
-def _may_change(module: Any) -> bool:
-    """Whether attributes of a module or class are checked: not those of NumPy and the standard library."""
-    import sys
-
-    name = getattr(module, "__name__", "") if not isinstance(module, type) else module.__module__
-    return name.partition(".")[0] not in {*sys.stdlib_module_names, "numpy", "scipy"}
+        return Compiled(module, run, guard(self.inference), tuple(self.notes))
 
 
 def _all_statements(block: list[ast.stmt]) -> Iterator[ast.stmt]:

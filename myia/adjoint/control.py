@@ -15,10 +15,25 @@ recorded test.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from myia.adjoint.call import call_at_run_time, call_forward
+from myia.adjoint.economy import compute_again, keep_shapes
+from myia.adjoint.mirror import (
+    Branch,
+    Loop,
+    MirrorBuilder,
+    Node,
+    Point,
+    Step,
+    assign_names,
+    count_loops,
+    inside,
+    load_name,
+    reads_of,
+    skeleton_of,
+    steps_of,
+)
 from myia.adjoint.reverse import Reversal
 from myia.analysis.record import Records, assigned_before, to_be_recorded
 from myia.parse.program import Program, names_read, names_written
@@ -48,11 +63,15 @@ def sweeps(
     """
     saving: set[ast.AST] = set()
     while True:
-        nodes = _Builder(reversal, fresh, saving).block(program.body)
+        nodes = MirrorBuilder(reversal, fresh, saving).block(program.body)
+        computed = compute_again(nodes, reversal.typed)
+        keep_shapes(nodes, reversal.typed, fresh, saving)
+        count_loops(nodes)
         reads: dict[ast.stmt, frozenset[str]] = {}
-        skeleton = list(_skeleton(nodes, reads))
+        skeleton = list(skeleton_of(nodes, reads))
+        reads = {s: names - computed for s, names in reads.items()}
         records = to_be_recorded(skeleton, reads)
-        found = {step.origin for step in _steps(nodes) if step.statement in records.saves}
+        found = {step.origin for step in steps_of(nodes) if step.statement in records.saves}
         if found <= saving:
             break
         # A statement that saves must be passed in the reverse sweep, to restore: so must its loop and branch.
@@ -62,240 +81,6 @@ def sweeps(
     forward = weaver.forward(nodes)
     saved = weaver.carried(forward, reverse, ended) if split else ()
     return Sweeps(weaver.setup(saved), forward, reverse, saved)
-
-
-# -- the mirrored program -----------------------------------------------------------------------------
-
-
-@dataclass(eq=False)
-class Step:
-    """A simple statement, its reverse code, and the statement of the program it was made from.
-
-    `saves`: the forward sweep saves something before it.
-    """
-
-    statement: ast.stmt
-    code: list[ast.stmt]
-    origin: ast.AST
-    saves: bool = False
-
-
-@dataclass(eq=False)
-class Point:
-    """A point of the program where the reverse sweep makes zeros, or reads `reads`."""
-
-    code: list[ast.stmt]
-    reads: frozenset[str] = frozenset()
-    mark: ast.stmt = field(default_factory=ast.Pass)
-
-
-@dataclass(eq=False)
-class Branch:
-    """An `if`. `guarded`: the reverse sweep must test which branch was taken."""
-
-    statement: ast.If
-    body: list[Node]
-    orelse: list[Node]
-    guarded: bool = True
-
-
-@dataclass(eq=False)
-class Loop:
-    """A loop. `counted`: the nodes to reverse in each counted iteration, the body or its inner part."""
-
-    statement: ast.For | ast.While
-    walk: ast.expr | None
-    body: list[Node]
-    counted: list[Node]
-    steps: str | None
-
-
-Node = Step | Point | Branch | Loop
-
-
-@dataclass
-class _Builder:
-    reversal: Reversal
-    fresh: Callable[[str], str]
-    saving: set[ast.AST]
-
-    def step(self, statement: ast.stmt, code: list[ast.stmt], origin: ast.AST) -> Step:
-        return Step(statement, code, origin, origin in self.saving)
-
-    def block(self, statements: list[ast.stmt]) -> list[Node]:
-        return [node for statement in statements for node in self.statement(statement)]
-
-    def statement(self, s: ast.stmt) -> list[Node]:
-        match s:
-            case ast.If(test, body, orelse):
-                zeros = self.reversal.branch_zeros
-                sides = [
-                    [*_point(zeros.get((s, k), [])), *self.block(branch)]
-                    for k, branch in enumerate((body, orelse))
-                ]
-                branch = Branch(s, *sides)
-                if not _has_reverse([branch]):
-                    return [branch]
-                return [branch, Point([], frozenset(names_read(test)))]
-            case ast.For() | ast.While():
-                return self.loop(s)
-            case ast.Assign():
-                return self.assignment(s)
-        return [self.step(s, self.reversal.code.get(s, []), s)]
-
-    def assignment(self, s: ast.Assign) -> list[Node]:
-        code = self.reversal.code.get(s, [])
-        (target,) = names_written(s)
-        operation = self.reversal.typed.operations[s]
-        if operation.kind == "alias" and operation.operands["x"] is not s.value:
-            return [self.step(_assign([target], operation.operands["x"], s), code, s)]
-        if (call := self.reversal.user_calls.get(s)) is not None:
-            return [self.step(_assign([target, call.record], call_forward(call), s), code, s)]
-        if (dynamic := self.reversal.dynamic_calls.get(s)) is not None:
-            return [
-                self.step(_assign([target, dynamic.pullback], call_at_run_time(s.value, dynamic), s), code, s)
-            ]
-        if (result := self.reversal.results.get(s)) is not None:
-            made = self.step(_assign([result], s.value, s), code, s.value)
-            return [made, self.step(_assign([target], _load(result), s), [], s)]
-        return [self.step(s, code, s)]
-
-    def loop(self, s: ast.For | ast.While) -> list[Node]:
-        body = [*_point(self.reversal.step_zeros.get(s, [])), *self.block(s.body)]
-        entry = self.reversal.entry_zeros.get(s, [])
-        walk = s.iter if isinstance(s, ast.For) else None
-        loop = Loop(s, walk, body, body, None)
-        if not _has_reverse(body) and not entry:
-            return [loop]
-        before: list[Node] = []
-        if walk is not None:
-            loop.walk, before = self.steady(walk, s)
-        if isinstance(s, ast.While) or _breaks(body):
-            loop.steps = self.fresh("steps")
-            before.append(self.step(_assign([loop.steps], ast.Constant(0), s), [], s))
-            loop.counted = _counted(body)
-        reads = set() if loop.walk is None else _bounds(loop.walk)
-        if loop.steps:
-            reads.add(loop.steps)
-        return [*before, loop, Point(entry, frozenset(reads))]
-
-    def steady(self, walk: ast.expr, s: ast.stmt) -> tuple[ast.expr, list[Node]]:
-        """The range of a loop, with bounds that the body overwrites copied first."""
-        assert isinstance(walk, ast.Call)
-        written = {name for inner in _inside(s) for name in names_written(inner)}
-        arguments, before = [], list[Node]()
-        for argument in walk.args:
-            if isinstance(argument, ast.Name) and argument.id in written:
-                copied = self.fresh(f"{argument.id}_bound")
-                before.append(self.step(_assign([copied], argument, s), [], argument))
-                argument = _load(copied)
-            arguments.append(argument)
-        return ast.copy_location(ast.Call(walk.func, arguments, []), walk), before
-
-
-def _point(code: list[ast.stmt]) -> list[Node]:
-    return [Point(code)] if code else []
-
-
-def _has_reverse(nodes: list[Node]) -> bool:
-    for node in nodes:
-        match node:
-            case Step(_, code, _, saves) if code or saves:
-                return True
-            case Point(code) if code:
-                return True
-            case Branch(_, body, orelse) if _has_reverse(body) or _has_reverse(orelse):
-                return True
-            case Loop(_, _, body) if _has_reverse(body):
-                return True
-    return False
-
-
-def _breaks(nodes: list[Node]) -> bool:
-    """Whether a `break` of this very loop is among the nodes."""
-    for node in nodes:
-        match node:
-            case Step(ast.Break()):
-                return True
-            case Branch(_, body, orelse) if _breaks(body) or _breaks(orelse):
-                return True
-    return False
-
-
-def _counted(body: list[Node]) -> list[Node]:
-    """The part of a loop's body to count: past a leading test that only leaves the loop.
-
-    In `while test: BODY`, written `while True: if test: BODY else: break`, that is BODY: an iteration
-    that is counted took this branch, so that the reverse sweep need not test again.
-    """
-    significant = [k for k, node in enumerate(body) if not isinstance(node, Point) or node.code]
-    if not significant or not isinstance(branch := body[significant[-1]], Branch):
-        return body
-    if _has_reverse(body[: significant[-1]]):
-        return body
-    for side, other in ((branch.body, branch.orelse), (branch.orelse, branch.body)):
-        if _only_leaves(other) and side:
-            branch.guarded = False
-            return _counted(side)
-    return body
-
-
-def _only_leaves(nodes: list[Node]) -> bool:
-    kinds = [type(node.statement) for node in nodes if isinstance(node, Step)]
-    return len(kinds) == len(nodes) and ast.Break in kinds and not _has_reverse(nodes)
-
-
-def _steps(nodes: list[Node]) -> Iterator[Step]:
-    for node in nodes:
-        match node:
-            case Step():
-                yield node
-            case Branch(_, body, orelse):
-                yield from _steps(body)
-                yield from _steps(orelse)
-            case Loop(_, _, body):
-                yield from _steps(body)
-
-
-def _inside(s: ast.stmt) -> Iterator[ast.stmt]:
-    return (node for node in ast.walk(s) if isinstance(node, ast.stmt))
-
-
-# -- for the analysis ---------------------------------------------------------------------------------
-
-
-def _skeleton(nodes: list[Node], reads: dict[ast.stmt, frozenset[str]]) -> Iterator[ast.stmt]:
-    """The forward sweep with a mark at each point, and what the reverse sweep reads at each statement."""
-    for node in nodes:
-        match node:
-            case Step(statement, code):
-                reads[statement] = reads_of(code)
-                yield statement
-            case Point(code, read, mark):
-                reads[mark] = reads_of(code) | read
-                yield mark
-            case Branch(s, body, orelse):
-                made: ast.stmt = ast.If(s.test, list(_skeleton(body, reads)), list(_skeleton(orelse, reads)))
-                node.skeleton = made  # type: ignore[attr-defined]
-                yield made
-            case Loop(s, walk, body):
-                inner = list(_skeleton(body, reads))
-                if isinstance(s, ast.For):
-                    yield ast.For(s.target, walk, inner, [])
-                else:
-                    yield ast.While(s.test, inner, [])
-
-
-def reads_of(code: list[ast.stmt]) -> frozenset[str]:
-    """The names reverse code reads before binding them itself."""
-    read: set[str] = set()
-    bound: set[str] = set()
-    for statement in code:
-        read |= names_read(statement) - bound
-        if isinstance(statement, ast.AugAssign):
-            read |= {n.id for n in ast.walk(statement.target) if isinstance(n, ast.Name)} - bound
-        bound |= set(names_written(statement))
-    return frozenset(read)
 
 
 # -- weaving in the saves -----------------------------------------------------------------------------
@@ -314,7 +99,7 @@ class _Weaver:
     def __post_init__(self) -> None:
         arguments = frozenset((*self.program.arguments, *self.program.inputs))
         self.assigned, self.assigned_at_end = assigned_before(self.skeleton, arguments)
-        written = {name for s in self.skeleton for inner in _inside(s) for name in names_written(inner)}
+        written = {name for s in self.skeleton for inner in inside(s) for name in names_written(inner)}
         for s, names in self.records.saves.items():
             for name in names:
                 self.stacks[s, name] = self.fresh(f"{name}_saved")
@@ -333,7 +118,7 @@ class _Weaver:
                     done += [_push(self.stacks[statement, v], v, statement) for v in self._saves(statement)]
                     done.append(statement)
                 case Branch(s, body, orelse):
-                    done += self._checks(node.skeleton)  # type: ignore[attr-defined]
+                    done += self._checks(node.skeleton)
                     taken = self.forward(body) or [ast.Pass()]
                     done.append(ast.copy_location(ast.If(s.test, taken, self.forward(orelse)), s))
                 case Loop(s, walk, body, counted, steps):
@@ -356,14 +141,14 @@ class _Weaver:
         finally:
             counted.pop(0)
 
-    def _checks(self, s: ast.stmt) -> list[ast.stmt]:
+    def _checks(self, s: ast.stmt | None) -> list[ast.stmt]:
         """Reads of a variable that only the sweeps have bound: Python would say that it is not."""
-        if not self.missing or s not in self.assigned:
+        if not self.missing or s is None or s not in self.assigned:
             return []
         unsure = sorted(names_read(s) & self.missing.keys() - self.assigned[s])
         call = ast.Attribute(ast.Name("rt", ast.Load()), "bound", ast.Load())
         return [
-            ast.copy_location(ast.Expr(ast.Call(call, [_load(name), ast.Constant(name)], [])), s)
+            ast.copy_location(ast.Expr(ast.Call(call, [load_name(name), ast.Constant(name)], [])), s)
             for name in unsure
         ]
 
@@ -377,8 +162,10 @@ class _Weaver:
                         for v in reversed(self._saves(statement))
                     ]
                     # The code reads an operand as it was before the statement, a result as it was after.
-                    first = bool(reads_of(code) & set(self._saves(statement)) & names_read(statement))
-                    done += [*pops, *code] if first else [*code, *pops]
+                    early = [k for k, v in enumerate(reversed(self._saves(statement))) if v in names_read(statement)]
+                    done += [pops[k] for k in early]
+                    done += code
+                    done += [pop for k, pop in enumerate(pops) if k not in early]
                 case Point(code):
                     done += code
                 case Branch(s, body, orelse, guarded):
@@ -407,7 +194,7 @@ class _Weaver:
         self, forward: list[ast.stmt], reverse: list[ast.stmt], ended: frozenset[str]
     ) -> tuple[str, ...]:
         """The names the reverse sweep reads that the forward sweep, or the caller, bound."""
-        made = {name for s in forward for inner in _inside(s) for name in names_written(inner)}
+        made = {name for s in forward for inner in inside(s) for name in names_written(inner)}
         made |= {*self.program.arguments, *self.program.inputs, *self.stacks.values(), *self.missing}
         read = {n.id for s in reverse for n in ast.walk(s) if isinstance(n, ast.Name)} | ended
         carried = tuple(sorted(read & made))
@@ -418,9 +205,9 @@ class _Weaver:
 
     def setup(self, carried: tuple[str, ...]) -> list[ast.stmt]:
         at = self.program.source.node
-        unbound = ast.Attribute(_load("rt"), "UNBOUND", ast.Load())
-        none = [_assign([name], unbound, at) for name in self.missing]
-        return [*none, *(_assign([stack], ast.List([], ast.Load()), at) for stack in self.stacks.values())]
+        unbound = ast.Attribute(load_name("rt"), "UNBOUND", ast.Load())
+        none = [assign_names([name], unbound, at) for name in self.missing]
+        return [*none, *(assign_names([stack], ast.List([], ast.Load()), at) for stack in self.stacks.values())]
 
 
 def _reverse_loop(
@@ -429,33 +216,18 @@ def _reverse_loop(
     if walk is None:
         assert steps is not None
         target: ast.expr = ast.Name("_", ast.Store())
-        again: ast.expr = ast.Call(_load("range"), [_load(steps)], [])
+        again: ast.expr = ast.Call(load_name("range"), [load_name(steps)], [])
     else:
         assert isinstance(s, ast.For) and isinstance(s.target, ast.Name)
         read = {n.id for i in inner for n in ast.walk(i) if isinstance(n, ast.Name)}
         target = ast.Name(s.target.id if s.target.id in read else "_", ast.Store())
         if target.id == "_":  # only the number of iterations matters
-            again = walk if steps is None else ast.Call(_load("range"), [_load(steps)], [])
+            again = walk if steps is None else ast.Call(load_name("range"), [load_name(steps)], [])
         else:
             if steps is not None:
-                walk = ast.Subscript(walk, ast.Slice(None, _load(steps)), ast.Load())
-            again = ast.Call(_load("reversed"), [walk], [])
+                walk = ast.Subscript(walk, ast.Slice(None, load_name(steps)), ast.Load())
+            again = ast.Call(load_name("reversed"), [walk], [])
     return ast.copy_location(ast.For(target, again, inner, []), s)
-
-
-def _bounds(walk: ast.expr) -> set[str]:
-    assert isinstance(walk, ast.Call)
-    return {name for argument in walk.args for name in names_read(argument)}
-
-
-def _load(name: str) -> ast.Name:
-    return ast.Name(name, ast.Load())
-
-
-def _assign(names: list[str], value: ast.expr, at: ast.AST) -> ast.stmt:
-    targets: list[ast.expr] = [ast.Name(name, ast.Store()) for name in names]
-    target = targets[0] if len(targets) == 1 else ast.Tuple(targets, ast.Store())
-    return ast.copy_location(ast.Assign([target], value), at)
 
 
 def _increment(steps: str) -> ast.stmt:
@@ -463,10 +235,10 @@ def _increment(steps: str) -> ast.stmt:
 
 
 def _push(stack: str, name: str, at: ast.stmt) -> ast.stmt:
-    append = ast.Attribute(_load(stack), "append", ast.Load())
-    return ast.copy_location(ast.Expr(ast.Call(append, [_load(name)], [])), at)
+    append = ast.Attribute(load_name(stack), "append", ast.Load())
+    return ast.copy_location(ast.Expr(ast.Call(append, [load_name(name)], [])), at)
 
 
 def _pop(stack: str, name: str, at: ast.stmt) -> ast.stmt:
-    pop = ast.Call(ast.Attribute(_load(stack), "pop", ast.Load()), [], [])
-    return _assign([name], pop, at)
+    pop = ast.Call(ast.Attribute(load_name(stack), "pop", ast.Load()), [], [])
+    return assign_names([name], pop, at)

@@ -14,8 +14,10 @@ place: for an array or container read by index, or read in a loop that does not 
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from operator import getitem
 from typing import NoReturn
 
 from myia.adjoint.inline import Binding, Term, instantiate
@@ -38,7 +40,7 @@ from myia.parse.types import (
 Bound = frozenset[str]
 """The active variables whose adjoint is bound at a point of the reverse sweep."""
 
-_CHOOSES = frozenset({"condition", "i", "indices", "index", "axis", "ddof", "side", "condlist"})
+_CHOOSES = frozenset({"key", "condition", "i", "indices", "index", "axis", "ddof", "side", "condlist"})
 """Parameters of rules through which no derivative flows, whatever their type."""
 
 
@@ -77,9 +79,13 @@ class Reversal:
     code: dict[ast.stmt, list[ast.stmt]] = field(default_factory=dict)
     branch_zeros: dict[tuple[ast.stmt, int], list[ast.stmt]] = field(default_factory=dict)
     entry_zeros: dict[ast.stmt, list[ast.stmt]] = field(default_factory=dict)
+    exit_code: dict[ast.stmt, list[ast.stmt]] = field(default_factory=dict)
+    """What the reverse sweep does once it has passed a loop."""
     step_zeros: dict[ast.stmt, list[ast.stmt]] = field(default_factory=dict)
     user_calls: dict[ast.stmt, UserCall] = field(default_factory=dict)
     dynamic_calls: dict[ast.stmt, DynamicCall] = field(default_factory=dict)
+    unknown: dict[ast.stmt, list[str]] = field(default_factory=dict)
+    """Operands of an operator that only the run knows to be numbers or arrays, and no user's objects."""
     results: dict[ast.stmt, str] = field(default_factory=dict)
     """A name for the result of `h = op(h)` until it is bound, where the backprop reads both."""
     bound_at_start: Bound = frozenset()
@@ -128,6 +134,8 @@ class _Generator:
     fresh: Callable[[str], str]
     accumulators: frozenset[str] = field(init=False)
     at: ast.stmt = field(default_factory=ast.Pass)
+    loops: list[ast.stmt] = field(default_factory=list)
+    sums: dict[ast.stmt, dict[str, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.accumulators = frozenset(self._find_accumulators())
@@ -152,8 +160,10 @@ class _Generator:
                 head = bound
                 while not (start := self.bound_before(body, head)) <= head:
                     head |= start
+                self.loops.append(s)
                 start = self.block(body, head)
-                self.reversal.entry_zeros[s] = self._zeros(head - bound, s)
+                self.loops.pop()
+                self.reversal.entry_zeros[s] = [*self._zeros(head - bound, s), *self._open_sums(s)]
                 self.reversal.step_zeros[s] = self._zeros(head - start, s)
                 return head
             case ast.Assign() | ast.FunctionDef():
@@ -194,6 +204,26 @@ class _Generator:
                         bound = (bound - {target}) | read
         return bound
 
+    def outer_sum(self, name: str) -> str | None:
+        """The sum of outer products that a matrix's adjoint collects in the outermost loop around."""
+        if not self.loops or name in _written_in(self.loops[0]):
+            return None
+        sums = self.sums.setdefault(self.loops[0], {})
+        if name not in sums:
+            sums[name] = self.fresh(f"{self.reversal.adjoint_names[name]}_outer")
+        return sums[name]
+
+    def _open_sums(self, loop: ast.stmt) -> list[ast.stmt]:
+        """Make the sums of outer products before a reversed loop, and add them up after it."""
+        opened: list[ast.stmt] = []
+        for name, total in self.sums.get(loop, {}).items():
+            adjoint = ast.Name(self.reversal.adjoint_names[name], ast.Load())
+            opened.append(_bind(total, runtime_call("OuterSum", adjoint), loop))
+            finish = ast.Attribute(ast.Name(total, ast.Load()), "finish", ast.Load())
+            closing = ast.copy_location(ast.Expr(ast.Call(finish, [], [])), loop)
+            self.reversal.exit_code.setdefault(loop, []).append(closing)
+        return opened
+
     def _zeros(self, names: frozenset[str], at: ast.stmt) -> list[ast.stmt]:
         return [self.zero(name, at) for name in self.reversal.adjoint_names if name in names]
 
@@ -220,19 +250,11 @@ class _Generator:
                 if isinstance(s, ast.Assign):
                     found.update(self._read_by_index(s))
                     if loops:
-                        invariant = differentiable_names(self.typed, s) - written[loops[0]]
+                        invariant = differentiable_names(self.typed, s) - _written_in(loops[0])
                         found.update(n for n in invariant if isinstance(self.typed.types.get(n), Array))
                 if isinstance(s, (ast.For, ast.While)):
                     loops.pop()
 
-        written = {
-            s: {name for inner in statements_of([s]) for name in names_written(inner)}
-            for s in self.typed.program.body
-            if isinstance(s, (ast.For, ast.While))
-        }
-        for s in statements_of(self.typed.program.body):
-            if isinstance(s, (ast.For, ast.While)) and s not in written:
-                written[s] = {name for inner in statements_of([s]) for name in names_written(inner)}
         visit(self.typed.program.body)
         return found & self.activity.active
 
@@ -376,6 +398,9 @@ class _Emitter:
             [operation.operands[s.parameter] for s in steps], any(s.index is not None for s in steps)
         )
         self._name_result(operation.rule, value)
+        if getattr(operation.function, "__module__", "") == "_operator" and operation.function is not getitem:
+            unknown = sorted(n for n in names_read(value) if self.typed.types.get(n, ANY) == ANY)
+            self.generator.reversal.unknown[self.statement] = unknown
         terms = list(
             instantiate(
                 operation.rule,
@@ -510,7 +535,7 @@ class _Emitter:
                 self._emit(self.generator.zero(name, self.statement))
             if negative:
                 value = ast.UnaryOp(ast.USub(), value)
-            self._emit(self._add_in_place(current, value, index, t))
+            self._emit(self._add_in_place(name, current, value, index, t))
         elif name not in self.bound:
             value = ast.UnaryOp(ast.USub(), value) if negative else value
             if not (isinstance(value, ast.Name) and value.id == d_name):
@@ -543,10 +568,18 @@ class _Emitter:
             assert key is not None
             self.contribute(item, _item(ast.Name(parts, ast.Load()), key))
 
-    def _add_in_place(self, current: ast.Name, value: ast.expr, index: ast.expr | None, t: Type) -> ast.stmt:
+    def _add_in_place(
+        self, name: str, current: ast.Name, value: ast.expr, index: ast.expr | None, t: Type
+    ) -> ast.stmt:
         target = ast.Name(current.id, ast.Store())
         if index is None:
             if isinstance(t, Array):
+                match value:
+                    case ast.Call(ast.Attribute(ast.Name("rt"), "vector_outer"), vectors):
+                        total = self.generator.outer_sum(name)
+                        if total is not None:
+                            add = ast.Attribute(ast.Name(total, ast.Load()), "add", ast.Load())
+                            return ast.copy_location(ast.Expr(ast.Call(add, vectors, [])), self.statement)
                 return ast.copy_location(ast.AugAssign(target, ast.Add(), value), self.statement)
             return _bind(current.id, runtime_call("accumulate", current, value), self.statement)
         if isinstance(t, Array) and self._is_basic(index):
@@ -648,6 +681,12 @@ def dynamic_operands(call: ast.Call, method: bool) -> list[ast.expr]:
     receiver = [call.func.value] if method and isinstance(call.func, ast.Attribute) else []
     arguments = [a.value if isinstance(a, ast.Starred) else a for a in call.args]
     return [*receiver, *arguments, *(k.value for k in call.keywords)]
+
+
+@functools.lru_cache(maxsize=512)
+def _written_in(loop: ast.stmt) -> frozenset[str]:
+    """The names a loop binds."""
+    return frozenset(name for inner in statements_of([loop]) for name in names_written(inner))
 
 
 def runtime_call(name: str, *arguments: ast.expr) -> ast.Call:

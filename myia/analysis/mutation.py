@@ -8,18 +8,20 @@ be written into: the reverse sweep may still read it.
 from __future__ import annotations
 
 import ast
+import dis
 import functools
 import inspect
+import sys
 from types import CellType, CodeType, FunctionType
 from typing import Any, NoReturn
 
 import numpy as np
 
-from myia.errors import UnsupportedMutation
+from myia.errors import MyiaError, UnsupportedMutation
 from myia.parse.infer import Inference, Operation, Typed
 from myia.parse.program import statements_of
 from myia.parse.scope import is_constant
-from myia.parse.types import ANY, AnyType, Array, Dict, Known, List, Type, is_mutable
+from myia.parse.types import ANY, AnyType, Array, Dict, Instance, Known, List, Type, is_mutable
 
 _METHODS = frozenset(
     {
@@ -55,6 +57,10 @@ def refuse_mutation(typed: Typed, inference: Inference, checked: set[Typed]) -> 
         operation = typed.operations.get(s)
         if isinstance(value, ast.Call):
             _check_call(typed, s, value)
+        elif isinstance(value, ast.Attribute) and value.attr in _METHODS:
+            owner = typed.type_of(value.value)
+            if is_mutable(owner) or isinstance(owner, AnyType):
+                _refuse(typed, s, f"the method .{value.attr}, which writes into {_what(owner)}, is taken as a value")
         if operation is not None and value is not None:
             _check_callee(typed, operation, value, inference, checked)
 
@@ -139,10 +145,14 @@ def _is_method(function: Any) -> bool:
 def _check_callee(
     typed: Typed, operation: Operation, value: ast.expr, inference: Inference, checked: set[Typed]
 ) -> None:
+    given = [typed.type_of(n) for n in ast.walk(value) if isinstance(n, ast.Name)]
+    may_write = any(is_mutable(t) or t == ANY or isinstance(t, Instance) for t in given)
+    if operation.kind in ("opaque", "inactive", "dynamic"):
+        called = [operation.function, *(t.value for t in given if isinstance(t, Known))]
+        for function in called:
+            _check_function(function, may_write, inference, checked)
     if operation.callee is None and operation.error is None:
         return
-    given = [typed.type_of(n) for n in ast.walk(value) if isinstance(n, ast.Name)]
-    may_write = any(is_mutable(t) or t == ANY for t in given)
     if not may_write and not (
         isinstance(operation.function, FunctionType) and _sees_data(operation.function)
     ):
@@ -153,6 +163,38 @@ def _check_callee(
         raise operation.error
 
 
+def _check_function(function: Any, may_write: bool, inference: Inference, checked: set[Typed]) -> None:
+    """A user's function that an inactive call calls, or passes on: it may only read what it is given."""
+    if isinstance(function, type):
+        function = vars(function).get("__init__")
+    elif not isinstance(function, FunctionType):
+        function = getattr(type(function), "__call__", None)
+    if not isinstance(function, FunctionType) or _is_library(function):
+        return
+    if not may_write and not _sees_data(function):
+        return
+    try:
+        program = inference.program_of(function)
+    except MyiaError as error:
+        raise error from None
+    refuse_mutation(inference.infer(program, (ANY,) * len(program.arguments)), inference, checked)
+
+
+def _is_library(function: FunctionType) -> bool:
+    """NumPy's and the standard library's functions written in Python are taken to leave arguments alone."""
+    return (function.__module__ or "").partition(".")[0] in {*sys.stdlib_module_names, "numpy", "scipy", "myia"}
+
+
+def _writes_outside(code: CodeType) -> bool:
+    """Whether a function assigns globals, or variables of an enclosing function."""
+    for instruction in dis.get_instructions(code):
+        if instruction.opname in ("STORE_GLOBAL", "DELETE_GLOBAL"):
+            return True
+        if instruction.opname in ("STORE_DEREF", "DELETE_DEREF") and instruction.argval in code.co_freevars:
+            return True
+    return any(_writes_outside(c) for c in code.co_consts if isinstance(c, CodeType))
+
+
 def _sees_data(function: FunctionType) -> bool:
     """Whether a function, or one of the user's that it calls, reads a global or captured object with a state."""
     pending, seen = [function], set[FunctionType]()
@@ -161,6 +203,10 @@ def _sees_data(function: FunctionType) -> bool:
         if current in seen:
             continue
         seen.add(current)
+        if _is_library(current):
+            continue
+        if _writes_outside(current.__code__):
+            return True
         cells = [cell.cell_contents for cell in current.__closure__ or () if _is_set(cell)]
         names = _names_of(current.__code__)
         for value in (*cells, *(current.__globals__[n] for n in names if n in current.__globals__)):

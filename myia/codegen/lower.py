@@ -15,7 +15,7 @@ import myia.runtime as rt
 from myia.codegen.namespace import Namespace
 from myia.parse.infer import OPERATORS, example_type
 from myia.parse.program import Program
-from myia.parse.types import ANY, Array, Known, Type, constant_type, is_immutable, join
+from myia.parse.types import ANY, Array, Known, Type, constant_type, is_immutable, is_number, join
 
 _NAMES: dict[type[ast.AST], str] = {
     ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide", ast.Pow: "power",
@@ -117,7 +117,7 @@ class Lowering:
             case ast.BinOp(left, op, right):
                 (left, a), (right, b) = self.expression(left), self.expression(right)
                 result = example_type(OPERATORS[type(op)], (a, b))
-                if type(op) in _NAMES and (isinstance(a, Array) or isinstance(b, Array)):
+                if type(op) in _NAMES and isinstance(a, Array) | isinstance(b, Array) and _numeric(a) and _numeric(b):
                     return _call(_NAMES[type(op)], left, right), result
                 return ast.BinOp(left, op, right), result
             case ast.UnaryOp(op, operand):
@@ -210,6 +210,10 @@ class Lowering:
 
 def _call(name: str, *arguments: ast.expr) -> ast.expr:
     return ast.Call(ast.Attribute(ast.Name("rt", ast.Load()), name, ast.Load()), list(arguments), [])
+
+
+def _numeric(t: Type) -> bool:
+    return isinstance(t, Array) or is_number(t)
 
 
 def _runs_by_example(function: Any) -> bool:

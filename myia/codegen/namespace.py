@@ -73,7 +73,6 @@ class Namespace:
                 cell = ast.Name(self.bind(f"{name}_cell", origin.cell), ast.Load())
                 value = ast.Attribute(cell, "cell_contents", ast.Load())
             else:
-                assert origin.names is not None
                 module = str(origin.names.get("__name__", "module")).rsplit(".", 1)[-1].strip("_")
                 table = ast.Name(self.bind(f"{module}_globals", origin.names), ast.Load())
                 value = ast.Subscript(table, ast.Constant(origin.name), ast.Load())

@@ -48,7 +48,6 @@ from myia.parse.types import (
     REAL,
     STR,
     UNKNOWN,
-    AnyType,
     Array,
     Bottom,
     Dict,
@@ -410,7 +409,7 @@ class _Pass:
         """A call of a program: bind its parameters, type it with these types."""
         bound = bind_call(program, arguments, keywords)
         if isinstance(bound, str):
-            return Operation("opaque", ANY, program.function, why=bound)
+            return Operation("inactive", ANY, program.function)  # Python raises when it gets there
         types = (*captures, *(self.operand_type(e) for e in bound.values()))
         typed = self.inference.infer(program, types)
         if program.captures:
@@ -493,8 +492,15 @@ class _Pass:
         ):
             if any(isinstance(t, (List, Tuple)) for t in types):
                 rule = RULES[("sequences", function)]
-            elif AnyType() in types and not any(is_number(t) for t in types):
+            elif ANY in types and (function is operator.mul or not any(is_number(t) for t in types)):
                 rule = RULES[("anything", function)]
+        if function is operator.or_ and any(isinstance(t, Dict) for t in types):
+            rule = RULES[("tables", function)]
+        elif function in (operator.or_, operator.and_, operator.xor) and ANY in types:
+            return Operation("opaque", ANY, function, why=f"{name_of(function)} of unknown objects has no derivative rule")
+        if any(_is_foreign(t) for t in types) and getattr(function, "__module__", "") == "_operator":
+            why = "an operator of a class of its own has no derivative rule"
+            return Operation("opaque", ANY, function, why=why)
         if rule is None or not _binds(rule, arguments, keywords):
             rule = RULES.get(function) or SCALAR_RULES.get(function)
         if rule is None:
@@ -520,6 +526,11 @@ class _Pass:
             return Operation("opaque", result, function, why=why)
         bound.apply_defaults()
         operands = {name: as_expression(value) for name, value in bound.arguments.items()}
+        for expression in operands.values():
+            t = self.operand_type(expression)
+            if isinstance(t, Instance) and issubclass(t.cls, np.ndarray):
+                why = f"{name_of(function)} of a {t.cls.__name__} has no derivative rule"
+                return Operation("opaque", ANY, function, why=why)
         return Operation("rule", result, function, rule, operands)
 
     def rule_result(
@@ -783,6 +794,11 @@ def _is_instance(t: Type, classes: Type) -> Type:
         return Scalar("bool", issubclass(cls, tuple(w.value for w in wanted if isinstance(w, Known))))
     except TypeError:
         return BOOL
+
+
+def _is_foreign(t: Type) -> bool:
+    """Whether a value has operators of its own: an object of the user's, a subclass of ndarray."""
+    return isinstance(t, Instance) and t.cls is not range
 
 
 def _is_numeric(cls: type) -> bool:

@@ -41,7 +41,13 @@ from myia.parse.support import advice_for
 RESERVED = frozenset({"rt", *dir(builtins), *keyword.kwlist})
 """Names that generated variables never take."""
 
-_EMITTED = frozenset({"rt", "np", "math", "range", "reversed", "float"})
+_EMITTED = frozenset(
+    {
+        "rt", "np", "math", "default", "range", "reversed", "float", "len", "abs", "min", "max", "sum", "bool", "int",
+        "isinstance", "tuple", "list", "dict", "set", "zip",
+    }
+)  # fmt: skip
+_EMITTED_ENDINGS = ("_forward", "_backward", "_globals", "_cell", "_grad")
 """Names that emitted code uses itself: a local variable of such a name gets another."""
 
 _HINTS: dict[type[ast.AST], str] = {
@@ -125,6 +131,7 @@ class _Normalizer:
     locals: set[str] = field(default_factory=set)
     rebound: set[str] = field(default_factory=set)
     calls_itself: bool = False
+    loop_depth: int = 0
 
     # -- the function as a whole ------------------------------------------------------------------
 
@@ -143,7 +150,7 @@ class _Normalizer:
         )
         if self.parent is not None:
             self.used |= self.parent.used
-        for name in sorted(self.locals & _EMITTED):
+        for name in sorted(n for n in self.locals if n in _EMITTED or n.endswith(_EMITTED_ENDINGS)):
             self.renamed[name] = self.fresh(f"{name}_user")
         parameters = tuple(self.parameters(node.args))
         result = self.fresh_local("result")
@@ -199,6 +206,13 @@ class _Normalizer:
                 if isinstance(node, ast.Constant):
                     defaults[argument.arg] = (node.value, None)
                 else:
+                    if self.parent.loop_depth:
+                        raise self.unsupported(
+                            node,
+                            "a nested function in a loop has a default that is computed",
+                            "each of the functions would keep its own, which is not tracked",
+                            "define a function that takes the value as an argument",
+                        )
                     variable = self.parent.fresh(f"{argument.arg}_default")
                     self.parent.locals.add(variable)
                     self.parent.assign(variable, self.parent.operation(node), node)
@@ -462,7 +476,7 @@ class _Normalizer:
             case ast.Attribute(value, attribute):
                 if self.constant_path(node) is not None:
                     return self.constant_expression(node)
-                return _at(ast.Attribute(self.atom(value), attribute, ast.Load()), node)
+                return _at(ast.Attribute(self.atom(value), self.mangled(attribute), ast.Load()), node)
             case ast.Subscript(value, index):
                 return _at(ast.Subscript(self.atom(value), self.index(index), ast.Load()), node)
             case ast.Tuple(elements) if not _spread(node):
@@ -543,6 +557,10 @@ class _Normalizer:
             case ast.Call(ast.Attribute(value, "items" | "keys" | "values" as kind), [], []):
                 if self.constant_path(node.func) is None:
                     return _call(self.runtime(kind, node), [self.atom(value)], node)
+            case ast.Call(ast.Name("dict") as name, [], keywords) if all(k.arg for k in keywords):
+                if (path := self.constant_path(name)) is not None and path[1] is dict:
+                    names: list[ast.expr | None] = [_at(ast.Constant(k.arg), k.value) for k in keywords]
+                    return self.dictionary(_at(ast.Dict(), node), names, [k.value for k in keywords])
         function = self.callee(node.func)
         plain: list[ast.expr]
         if any(isinstance(a, ast.Starred) for a in node.args):
@@ -570,8 +588,16 @@ class _Normalizer:
                 )
             return self.constant_expression(node)
         if isinstance(node, ast.Attribute):
-            return _at(ast.Attribute(self.atom(node.value), node.attr, ast.Load()), node)
+            return _at(ast.Attribute(self.atom(node.value), self.mangled(node.attr), ast.Load()), node)
         return self.atom(node)
+
+    def mangled(self, attribute: str) -> str:
+        """A private name as Python sees it inside a class: `__w` in `class Layer` is `_Layer__w`."""
+        if not attribute.startswith("__") or attribute.endswith("__") or self.scope.function is None:
+            return attribute
+        owners = [part for part in self.scope.function.__qualname__.split(".")[:-1] if part != "<locals>"]
+        nested = self.scope.function.__qualname__.rpartition(".")[0].endswith("<locals>")
+        return f"_{owners[-1].lstrip('_')}{attribute}" if owners and not nested else attribute
 
     def spread_sequence(self, node: ast.List | ast.Tuple) -> ast.expr:
         """`[a, *b, c]` as sums of lists, converted to a tuple if that is asked for."""
@@ -734,6 +760,13 @@ class _Normalizer:
                 "a nested function is decorated",
                 "what the decorator makes of it is not known before it runs",
                 "call the decorator at the top level of the module",
+            )
+        if name in self.nested:
+            raise self.unsupported(
+                node,
+                f"the nested function {name!r} is defined twice",
+                "which of the definitions a call means would depend on the run",
+                "give them two names",
             )
         label = name if isinstance(node, ast.FunctionDef) else "lambda_function"
         inner = _Normalizer(Source(node, self.source.filename, label), self.scope, None, self)
@@ -913,6 +946,7 @@ class _Normalizer:
     # -- loops ------------------------------------------------------------------------------------
 
     def while_loop(self, test: ast.expr, body: list[ast.stmt], node: ast.While) -> None:
+        self.loop_depth += 1
         with self.block() as inside:
             if isinstance(test, ast.Constant) and test.value:
                 self.statements(body)
@@ -923,6 +957,7 @@ class _Normalizer:
                     self.statements(body)
                 leave: list[ast.stmt] = [_at(ast.Break(), test)]
                 self.out.append(_at(ast.If(condition, taken or [_at(ast.Pass(), node)], leave), node))
+        self.loop_depth -= 1
         self.out.append(_at(ast.While(_at(ast.Constant(True), node), inside, []), node))
 
     def loop(
@@ -947,6 +982,7 @@ class _Normalizer:
             position = self.renamed.get(target.id, target.id)
         else:
             position = self.fresh("k")
+        self.loop_depth += 1
         with self.block() as inside:
             at = _load(position, target)
             if iteration is not None:
@@ -954,6 +990,7 @@ class _Normalizer:
             elif not direct:
                 self.unpack(target, at, target)
             body()
+        self.loop_depth -= 1
         walk = _call(self.builtin("range", node), bounds, iterable)
         loop_target = _at(ast.Name(position, ast.Store()), target)
         self.out.append(_at(ast.For(loop_target, walk, inside or [_at(ast.Pass(), node)], []), node))

@@ -24,11 +24,11 @@ def is_constant(value: Any) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Origin:
-    """Where a free name lives: a closure cell or a dictionary of globals or builtins."""
+    """Where a free name lives: a closure cell, or the globals of its function and the builtins."""
 
     name: str
     cell: CellType | None
-    names: Mapping[str, Any] | None
+    names: Mapping[str, Any]
 
     def load(self) -> Any:
         """The value now; `MISSING` if the name is not bound."""
@@ -37,8 +37,8 @@ class Origin:
                 return self.cell.cell_contents
             except ValueError:
                 return MISSING
-        assert self.names is not None
-        return self.names.get(self.name, MISSING)
+        value = self.names.get(self.name, MISSING)
+        return getattr(builtins, self.name, MISSING) if value is MISSING else value
 
 
 MISSING = _MISSING
@@ -56,11 +56,7 @@ class Scope:
         self.cells = dict(zip(names, self.function.__closure__ or (), strict=True))
 
     def origin(self, name: str) -> Origin:
-        if name in self.cells:
-            return Origin(name, self.cells[name], None)
-        if name in self.function.__globals__:
-            return Origin(name, None, self.function.__globals__)
-        return Origin(name, None, vars(builtins))
+        return Origin(name, self.cells.get(name), self.function.__globals__)
 
 
 def static_attribute(owner: Any, name: str) -> Any:

@@ -23,6 +23,7 @@ __all__ = [
     "multiplied_adjoint",
     "ones_like",
     "repeated_adjoint",
+    "sum_to",
     "unbroadcast",
     "zeros_like",
 ]
@@ -70,25 +71,27 @@ def non_scalar(what: str) -> NonScalarOutput:
 def unbroadcast(g: Any, x: Any) -> Any:
     """Sum the cotangent `g` of a broadcast `x` back to the shape of `x`."""
     if isinstance(x, np.ndarray):
-        shape = x.shape
-        if isinstance(g, np.ndarray):
-            if g.shape == shape:
-                return g
-        else:
-            return g if not shape else np.full(shape, g)
-        extra = g.ndim - len(shape)
-        axes = tuple(range(extra)) + tuple(
-            k + extra for k, size in enumerate(shape) if size == 1 and g.shape[k + extra] != 1
-        )
-        if axes:
-            g = g.sum(axis=axes, keepdims=True)
-            return g.reshape(shape)
-        return np.broadcast_to(g, shape)
+        return sum_to(g, x.shape)
     if isinstance(x, (list, tuple)):
         return unbroadcast(g, np.asarray(x)).tolist() if isinstance(g, np.ndarray) else g
     if isinstance(g, np.ndarray):
         return g.sum()
     return g
+
+
+def sum_to(g: Any, shape: tuple[int, ...]) -> Any:
+    """Sum a cotangent over the axes along which an operand of this shape was broadcast."""
+    if not isinstance(g, np.ndarray):
+        return g if not shape else np.full(shape, g)
+    if g.shape == shape:
+        return g
+    extra = g.ndim - len(shape)
+    axes = tuple(range(extra)) + tuple(
+        k + extra for k, size in enumerate(shape) if size == 1 and g.shape[k + extra] != 1
+    )
+    if axes:
+        return g.sum(axis=axes, keepdims=True).reshape(shape)
+    return np.broadcast_to(g, shape)
 
 
 def as_adjoint_of(g: Any, x: Any) -> Any:
@@ -202,9 +205,10 @@ def _is_integer_or_mask(part: Any) -> bool:
 def like(d_x: Any, x: Any) -> Any:
     """The gradient handed to the user: of the structure, shape and dtype of `x`, in memory of its own."""
     if isinstance(x, np.ndarray):
-        if x.dtype.kind not in "f":
+        if x.dtype.kind != "f":
             return np.zeros(x.shape)
-        _refuse_complex_cotangent(d_x)
+        if not isinstance(d_x, np.ndarray) or d_x.dtype.kind != "f":
+            _refuse_complex_cotangent(d_x)
         gradient = np.empty(x.shape, x.dtype)
         gradient[...] = d_x
         return gradient
@@ -215,6 +219,8 @@ def like(d_x: Any, x: Any) -> Any:
         return type(x)(*items) if hasattr(x, "_fields") else tuple(items)
     if isinstance(x, dict):
         return {key: like(d_x[key] if isinstance(d_x, dict) else 0.0, item) for key, item in x.items()}
+    if type(x) is float and type(d_x) is float:
+        return d_x
     if isinstance(x, (float, np.floating)):
         _refuse_complex_cotangent(d_x)
         return type(x)(d_x) if isinstance(x, np.floating) else float(d_x)

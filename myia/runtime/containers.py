@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from myia.errors import UnsupportedMutation, UnsupportedSyntax
+from myia.errors import MissingRule, UnsupportedMutation, UnsupportedSyntax
 from myia.runtime.adjoints import zeros_like
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "merged",
     "merged_adjoint",
     "owned",
+    "plain",
     "popped",
     "rebindable",
     "sequence",
@@ -153,6 +154,24 @@ def rebindable(x: Any) -> None:
             reason="an augmented assignment writes into it, and every other name of it would see that",
             remedy="write x = x + y, which makes a new value",
         )
+
+
+def plain(*operands: Any) -> None:
+    """Check that operators on the operands mean what the derivative rules say.
+
+    Raises MissingRule for an object of a class with operators of its own, subclasses of ndarray included.
+    """
+    for x in operands:
+        kind = type(x)
+        if kind not in _PLAIN and not isinstance(x, np.generic):
+            raise MissingRule(
+                f"an operator of {kind.__module__}.{kind.__qualname__}",
+                reason="the gradient depends on its result, and its class may define it in its own way",
+                remedy="compute with floats and arrays, or convert the object with np.asarray",
+            )
+
+
+_PLAIN = frozenset({float, int, bool, np.ndarray, list, tuple, dict, str, type(None), complex, range})
 
 
 def append(items: list[Any], item: Any) -> list[Any]:

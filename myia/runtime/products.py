@@ -18,6 +18,7 @@ from myia.runtime.adjoints import unbroadcast
 from myia.runtime.construct import typed
 
 __all__ = [
+    "OuterSum",
     "array_dot",
     "array_transpose",
     "cross",
@@ -66,6 +67,40 @@ def vector_outer(u: Any, v: Any) -> Any:
     if u.size * v.size < _SMALL_OUTER:
         return u[:, None].dot(v[None])
     return u[:, None] * v
+
+
+class OuterSum:
+    """A sum of outer products of vectors, added to a matrix in blocks: one matrix product for many.
+
+    `total` has shape (n, m); `add(u, v)` takes vectors of n and m elements and keeps them, unchanged,
+    until `finish` or until a block is full. The order of summation is BLAS's.
+    """
+
+    __slots__ = ("left", "right", "total")
+
+    def __init__(self, total: Any) -> None:
+        self.total = total
+        self.left: list[Any] = []
+        self.right: list[Any] = []
+
+    def add(self, u: Any, v: Any) -> None:
+        self.left.append(u)
+        self.right.append(v)
+        if len(self.left) == _BLOCK:
+            self.finish()
+
+    def finish(self) -> None:
+        """Add what has been kept to the total."""
+        if len(self.left) == 1:
+            self.total += vector_outer(self.left[0], self.right[0])
+        elif self.left:
+            self.total += np.array(self.left).T.dot(np.array(self.right))
+        self.left.clear()
+        self.right.clear()
+
+
+_BLOCK = 256
+"""So many pairs of vectors are kept at the most."""
 
 
 def matmul_left(g: Any, x1: Any, x2: Any) -> Any:

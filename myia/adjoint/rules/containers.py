@@ -87,7 +87,12 @@ def items(y, table, /):
     d[table] += rt.items_adjoint(d[y], table)
 
 
-@adjoint(rt.merged, result="any")
+@adjoint(dict, result="same")
+def table(y, x, /):
+    d[x] += d[y]
+
+
+@adjoint(rt.merged, ("tables", operator.or_), result="any")
 def merged(y, table, other, /):
     d[table] += rt.merged_adjoint(d[y], table, other)
     d[other] += rt.merged_adjoint(d[y], other, None)

@@ -160,7 +160,8 @@ def cosh(y, x, /):
 
 @elementwise(np.tanh)
 def tanh(y, x, /):
-    d[x] += rt.times(d[y], 1.0 - y * y)
+    # d[y] * (1 - y * y)
+    d[x] += rt.tanh_adjoint(d[y], y)
 
 
 @elementwise(np.arcsinh)

@@ -70,12 +70,15 @@ inactive(
 
 # -- NumPy: shapes, and arrays made after a shape ------------------------------------------------
 
-inactive(np.shape, np.zeros_like, np.ones_like, np.empty_like, np.indices, result="example")
+inactive(
+    np.shape, np.zeros_like, np.ones_like, np.empty_like, np.indices,
+    np.zeros, np.ones, np.empty, np.eye, np.identity,
+    result="example",
+)  # fmt: skip
 inactive(np.ndim, np.size, result="int")
 inactive(np.array2string, np.array_repr, np.array_str, result="str")
 inactive(
-    # Of a shape, a number or a type: an array whose rank depends on the value of the argument.
-    np.zeros, np.ones, np.empty, np.eye, np.identity, np.result_type, np.finfo, np.iinfo, np.dtype,
+    np.result_type, np.finfo, np.iinfo, np.dtype,
     np.broadcast_shapes, np.unravel_index, np.ravel_multi_index,
     result="any",
 )  # fmt: skip

@@ -1,0 +1,288 @@
+"""The mirrored program: each statement beside its reverse code, in the program's own structure.
+
+Both sweeps are read off it: the forward sweep from top to bottom, the reverse sweep from bottom to
+top. `economy.py` edits it, `control.py` weaves in the saves and writes the sweeps.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from myia.adjoint.call import call_at_run_time, call_forward
+from myia.adjoint.reverse import Reversal, runtime_call
+from myia.parse.program import names_read, names_written
+
+
+@dataclass(eq=False)
+class Step:
+    """A simple statement, its reverse code, and the statement of the program it was made from.
+
+    `saves`: the forward sweep saves something before it.
+    """
+
+    statement: ast.stmt
+    code: list[ast.stmt]
+    origin: ast.AST
+    saves: bool = False
+
+
+@dataclass(eq=False)
+class Point:
+    """A point of the program where the reverse sweep makes zeros, or reads `reads`."""
+
+    code: list[ast.stmt]
+    reads: frozenset[str] = frozenset()
+    mark: ast.stmt = field(default_factory=ast.Pass)
+
+
+@dataclass(eq=False)
+class Branch:
+    """An `if`. `guarded`: the reverse sweep must test which branch was taken."""
+
+    statement: ast.If
+    body: list[Node]
+    orelse: list[Node]
+    guarded: bool = True
+    skeleton: ast.stmt | None = None
+    tested: Point = field(init=False)
+    """The point after it, where the reverse sweep reads the test."""
+
+    def __post_init__(self) -> None:
+        self.tested = Point([], frozenset(names_read(self.statement.test)))
+
+
+@dataclass(eq=False)
+class Loop:
+    """A loop. `counted`: the nodes to reverse in each counted iteration, the body or its inner part."""
+
+    statement: ast.For | ast.While
+    walk: ast.expr | None
+    body: list[Node]
+    counted: list[Node]
+    steps: str | None
+
+
+Node = Step | Point | Branch | Loop
+
+
+@dataclass
+class MirrorBuilder:
+    reversal: Reversal
+    fresh: Callable[[str], str]
+    saving: set[ast.AST]
+
+    def step(self, statement: ast.stmt, code: list[ast.stmt], origin: ast.AST) -> Step:
+        return Step(statement, code, origin, origin in self.saving)
+
+    def block(self, statements: list[ast.stmt]) -> list[Node]:
+        return [node for statement in statements for node in self.statement(statement)]
+
+    def statement(self, s: ast.stmt) -> list[Node]:
+        match s:
+            case ast.If(test, body, orelse):
+                zeros = self.reversal.branch_zeros
+                sides = [
+                    [*_point(zeros.get((s, k), [])), *self.block(side)]
+                    for k, side in enumerate((body, orelse))
+                ]
+                branch = Branch(s, sides[0], sides[1])
+                if not has_reverse([branch]):
+                    return [branch]
+                return [branch, branch.tested]
+            case ast.For() | ast.While():
+                return self.loop(s)
+            case ast.Assign():
+                return [*self.check(s), *self.assignment(s)]
+        return [self.step(s, self.reversal.code.get(s, []), s)]
+
+    def check(self, s: ast.Assign) -> list[Node]:
+        """Operands of an operator that the run must show to be numbers or arrays."""
+        names = self.reversal.unknown.get(s)
+        if not names:
+            return []
+        call = runtime_call("plain", *(load_name(name) for name in names))
+        return [Step(ast.copy_location(ast.Expr(call), s), [], s)]
+
+    def assignment(self, s: ast.Assign) -> list[Node]:
+        code = self.reversal.code.get(s, [])
+        (target,) = names_written(s)
+        operation = self.reversal.typed.operations[s]
+        if operation.kind == "alias" and operation.operands["x"] is not s.value:
+            return [self.step(assign_names([target], operation.operands["x"], s), code, s)]
+        if (call := self.reversal.user_calls.get(s)) is not None:
+            return [self.step(assign_names([target, call.record], call_forward(call), s), code, s)]
+        if (dynamic := self.reversal.dynamic_calls.get(s)) is not None:
+            return [
+                self.step(assign_names([target, dynamic.pullback], call_at_run_time(s.value, dynamic), s), code, s)
+            ]
+        if (result := self.reversal.results.get(s)) is not None:
+            made = self.step(assign_names([result], s.value, s), code, s.value)
+            return [made, self.step(assign_names([target], load_name(result), s), [], s)]
+        return [self.step(s, code, s)]
+
+    def loop(self, s: ast.For | ast.While) -> list[Node]:
+        body = [*_point(self.reversal.step_zeros.get(s, [])), *self.block(s.body)]
+        entry = self.reversal.entry_zeros.get(s, [])
+        walk = s.iter if isinstance(s, ast.For) else None
+        loop = Loop(s, walk, body, body, None)
+        if not has_reverse(body) and not entry:
+            return [loop]
+        before: list[Node] = []
+        if walk is not None:
+            loop.walk, before = self.steady(walk, s)
+        if isinstance(s, ast.While) or _breaks(body):
+            loop.steps = self.fresh("steps")
+            before.append(self.step(assign_names([loop.steps], ast.Constant(0), s), [], s))
+        reads = set() if loop.walk is None else bounds_of(loop.walk)
+        if loop.steps:
+            reads.add(loop.steps)
+        return [*before, *_point(self.reversal.exit_code.get(s, [])), loop, Point(entry, frozenset(reads))]
+
+    def steady(self, walk: ast.expr, s: ast.stmt) -> tuple[ast.expr, list[Node]]:
+        """The range of a loop, with bounds that the body overwrites copied first."""
+        assert isinstance(walk, ast.Call)
+        written = {name for inner in inside(s) for name in names_written(inner)}
+        arguments, before = [], list[Node]()
+        for argument in walk.args:
+            if isinstance(argument, ast.Name) and argument.id in written:
+                copied = self.fresh(f"{argument.id}_bound")
+                before.append(self.step(assign_names([copied], argument, s), [], argument))
+                argument = load_name(copied)
+            arguments.append(argument)
+        return ast.copy_location(ast.Call(walk.func, arguments, []), walk), before
+
+
+def _point(code: list[ast.stmt]) -> list[Node]:
+    return [Point(code)] if code else []
+
+
+def has_reverse(nodes: list[Node]) -> bool:
+    for node in nodes:
+        match node:
+            case Step(_, code, _, saves) if code or saves:
+                return True
+            case Point(code) if code:
+                return True
+            case Branch(_, body, orelse) if has_reverse(body) or has_reverse(orelse):
+                return True
+            case Loop(_, _, body) if has_reverse(body):
+                return True
+    return False
+
+
+def _breaks(nodes: list[Node]) -> bool:
+    """Whether a `break` of this very loop is among the nodes."""
+    for node in nodes:
+        match node:
+            case Step(ast.Break()):
+                return True
+            case Branch(_, body, orelse) if _breaks(body) or _breaks(orelse):
+                return True
+    return False
+
+
+def count_loops(nodes: list[Node]) -> None:
+    """Decide, for each loop that must be counted, from where on."""
+    for node in nodes:
+        match node:
+            case Branch(_, body, orelse):
+                count_loops(body)
+                count_loops(orelse)
+            case Loop(_, _, body, _, steps):
+                count_loops(body)
+                if steps is not None:
+                    node.counted = counted_part(body)
+
+
+def counted_part(body: list[Node]) -> list[Node]:
+    """The part of a loop's body to count: past a leading test that only leaves the loop.
+
+    In `while test: BODY`, written `while True: if test: BODY else: break`, that is BODY: an iteration
+    that is counted took this branch, so that the reverse sweep need not test again.
+    """
+    significant = [k for k, node in enumerate(body) if not isinstance(node, Point) or node.code]
+    if not significant or not isinstance(branch := body[significant[-1]], Branch):
+        return body
+    if has_reverse(body[: significant[-1]]):
+        return body
+    for side, other in ((branch.body, branch.orelse), (branch.orelse, branch.body)):
+        if _only_leaves(other) and side:
+            branch.guarded = False
+            branch.tested.reads = frozenset()
+            return counted_part(side)
+    return body
+
+
+def _only_leaves(nodes: list[Node]) -> bool:
+    kinds = [type(node.statement) for node in nodes if isinstance(node, Step)]
+    return len(kinds) == len(nodes) and ast.Break in kinds and not has_reverse(nodes)
+
+
+def steps_of(nodes: list[Node]) -> Iterator[Step]:
+    for node in nodes:
+        match node:
+            case Step():
+                yield node
+            case Branch(_, body, orelse):
+                yield from steps_of(body)
+                yield from steps_of(orelse)
+            case Loop(_, _, body):
+                yield from steps_of(body)
+
+
+def inside(s: ast.stmt) -> Iterator[ast.stmt]:
+    return (node for node in ast.walk(s) if isinstance(node, ast.stmt))
+
+
+# -- for the analysis ---------------------------------------------------------------------------------
+
+
+def skeleton_of(nodes: list[Node], reads: dict[ast.stmt, frozenset[str]]) -> Iterator[ast.stmt]:
+    """The forward sweep with a mark at each point, and what the reverse sweep reads at each statement."""
+    for node in nodes:
+        match node:
+            case Step(statement, code):
+                reads[statement] = reads_of(code)
+                yield statement
+            case Point(code, read, mark):
+                reads[mark] = reads_of(code) | read
+                yield mark
+            case Branch(s, body, orelse):
+                made: ast.stmt = ast.If(s.test, list(skeleton_of(body, reads)), list(skeleton_of(orelse, reads)))
+                node.skeleton = made
+                yield made
+            case Loop(s, walk, body):
+                inner = list(skeleton_of(body, reads))
+                if isinstance(s, ast.For):
+                    yield ast.For(s.target, walk, inner, [])
+                else:
+                    yield ast.While(s.test, inner, [])
+
+
+def reads_of(code: list[ast.stmt]) -> frozenset[str]:
+    """The names reverse code reads before binding them itself."""
+    read: set[str] = set()
+    bound: set[str] = set()
+    for statement in code:
+        read |= names_read(statement) - bound
+        if isinstance(statement, ast.AugAssign):
+            read |= {n.id for n in ast.walk(statement.target) if isinstance(n, ast.Name)} - bound
+        bound |= set(names_written(statement))
+    return frozenset(read)
+
+
+def bounds_of(walk: ast.expr) -> set[str]:
+    assert isinstance(walk, ast.Call)
+    return {name for argument in walk.args for name in names_read(argument)}
+
+
+def load_name(name: str) -> ast.Name:
+    return ast.Name(name, ast.Load())
+
+
+def assign_names(names: list[str], value: ast.expr, at: ast.AST) -> ast.stmt:
+    targets: list[ast.expr] = [ast.Name(name, ast.Store()) for name in names]
+    target = targets[0] if len(targets) == 1 else ast.Tuple(targets, ast.Store())
+    return ast.copy_location(ast.Assign([target], value), at)
