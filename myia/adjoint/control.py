@@ -62,10 +62,11 @@ def sweeps(
     are read after the reverse sweep.
     """
     saving: set[ast.AST] = set()
+    named = _remembering(fresh)
     while True:
-        nodes = MirrorBuilder(reversal, fresh, saving).block(program.body)
+        nodes = MirrorBuilder(reversal, named, saving).block(program.body)
         computed = compute_again(nodes, reversal.typed)
-        keep_shapes(nodes, reversal.typed, fresh, saving)
+        keep_shapes(nodes, reversal.typed, named, saving)
         count_loops(nodes)
         reads: dict[ast.stmt, frozenset[str]] = {}
         skeleton = list(skeleton_of(nodes, reads))
@@ -81,6 +82,18 @@ def sweeps(
     forward = weaver.forward(nodes)
     saved = weaver.carried(forward, reverse, ended) if split else ()
     return Sweeps(weaver.setup(saved), forward, reverse, saved)
+
+
+def _remembering(fresh: Callable[[str], str]) -> Callable[[str, object], str]:
+    """Fresh names, the same each time they are asked for with the same key: the mirror is built anew."""
+    known: dict[object, str] = {}
+
+    def named(hint: str, key: object) -> str:
+        if key not in known:
+            known[key] = fresh(hint)
+        return known[key]
+
+    return named
 
 
 # -- weaving in the saves -----------------------------------------------------------------------------

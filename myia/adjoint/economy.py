@@ -111,7 +111,9 @@ def _insert_after(block: list[Node], last: int, name: str, point: Point) -> None
     block.insert(last + 1, point)
 
 
-def keep_shapes(nodes: list[Node], typed: Typed, fresh: Callable[[str], str], saving: set[ast.AST]) -> None:
+def keep_shapes(
+    nodes: list[Node], typed: Typed, named: Callable[[str, object], str], saving: set[ast.AST]
+) -> None:
     """Where an array is only asked for its shape, to sum a broadcast away, save the shape instead."""
     read = {name for code in _codes(nodes) for name in _read_for_values(code)}
     asked = {name for code in _codes(nodes) for name in _asked_for_shape(code)}
@@ -119,7 +121,7 @@ def keep_shapes(nodes: list[Node], typed: Typed, fresh: Callable[[str], str], sa
     for name in sorted(asked - read):
         t = typed.types.get(name, ANY)
         if name in in_loops and isinstance(t, Array) and t.rank != 0:
-            shape = fresh(f"{name}_shape")
+            shape = named(f"{name}_shape", name)
             _use_shape(nodes, name, shape, saving)
 
 

@@ -70,7 +70,7 @@ Node = Step | Point | Branch | Loop
 @dataclass
 class MirrorBuilder:
     reversal: Reversal
-    fresh: Callable[[str], str]
+    named: Callable[[str, object], str]
     saving: set[ast.AST]
 
     def step(self, statement: ast.stmt, code: list[ast.stmt], origin: ast.AST) -> Step:
@@ -94,7 +94,7 @@ class MirrorBuilder:
             case ast.For() | ast.While():
                 return self.loop(s)
             case ast.Assign():
-                return [*self.check(s), *self.assignment(s)]
+                return [*self.check(s), *self.assignment(s), *self.check_power(s)]
         return [self.step(s, self.reversal.code.get(s, []), s)]
 
     def check(self, s: ast.Assign) -> list[Node]:
@@ -103,6 +103,13 @@ class MirrorBuilder:
         if not names:
             return []
         call = runtime_call("plain", *(load_name(name) for name in names))
+        return [Step(ast.copy_location(ast.Expr(call), s), [], s)]
+
+    def check_power(self, s: ast.Assign) -> list[Node]:
+        if s not in self.reversal.powers:
+            return []
+        (target,) = names_written(s)
+        call = runtime_call("real_power", load_name(target))
         return [Step(ast.copy_location(ast.Expr(call), s), [], s)]
 
     def assignment(self, s: ast.Assign) -> list[Node]:
@@ -133,7 +140,7 @@ class MirrorBuilder:
         if walk is not None:
             loop.walk, before = self.steady(walk, s)
         if isinstance(s, ast.While) or _breaks(body):
-            loop.steps = self.fresh("steps")
+            loop.steps = self.named("steps", s)
             before.append(self.step(assign_names([loop.steps], ast.Constant(0), s), [], s))
         reads = set() if loop.walk is None else bounds_of(loop.walk)
         if loop.steps:
@@ -147,7 +154,7 @@ class MirrorBuilder:
         arguments, before = [], list[Node]()
         for argument in walk.args:
             if isinstance(argument, ast.Name) and argument.id in written:
-                copied = self.fresh(f"{argument.id}_bound")
+                copied = self.named(f"{argument.id}_bound", argument)
                 before.append(self.step(assign_names([copied], argument, s), [], argument))
                 argument = load_name(copied)
             arguments.append(argument)

@@ -18,6 +18,7 @@ import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from operator import getitem
+from operator import pow as power
 from typing import NoReturn
 
 from myia.adjoint.inline import Binding, Term, instantiate
@@ -86,6 +87,8 @@ class Reversal:
     dynamic_calls: dict[ast.stmt, DynamicCall] = field(default_factory=dict)
     unknown: dict[ast.stmt, list[str]] = field(default_factory=dict)
     """Operands of an operator that only the run knows to be numbers or arrays, and no user's objects."""
+    powers: set[ast.stmt] = field(default_factory=set)
+    """Powers whose result may turn out complex, when a negative number meets a fraction."""
     results: dict[ast.stmt, str] = field(default_factory=dict)
     """A name for the result of `h = op(h)` until it is bound, where the backprop reads both."""
     bound_at_start: Bound = frozenset()
@@ -401,6 +404,8 @@ class _Emitter:
         if getattr(operation.function, "__module__", "") == "_operator" and operation.function is not getitem:
             unknown = sorted(n for n in names_read(value) if self.typed.types.get(n, ANY) == ANY)
             self.generator.reversal.unknown[self.statement] = unknown
+        if operation.function is power and not isinstance(operation.operands.get("x2"), ast.Constant):
+            self.generator.reversal.powers.add(self.statement)
         terms = list(
             instantiate(
                 operation.rule,
@@ -629,7 +634,7 @@ class _Emitter:
             value,
             operation.why,
             f"the gradient depends on its result, and on {varied[0]!r} through it",
-            "write it with functions that have rules (docs/conventions.md lists them), or add a rule (CONTRIBUTING.md)",
+            "write it with functions that have rules (docs/usage.md lists them), or add one (CONTRIBUTING.md)",
         )
 
     def _refuse_uncovered(self, operation: Operation, value: ast.expr) -> None:

@@ -72,6 +72,8 @@ class Namespace:
             if origin.cell is not None:
                 cell = ast.Name(self.bind(f"{name}_cell", origin.cell), ast.Load())
                 value = ast.Attribute(cell, "cell_contents", ast.Load())
+            elif origin.name not in origin.names:  # a builtin that is data, such as Ellipsis
+                value = ast.Name(self.bind(f"builtin_{name}", origin.load()), ast.Load())
             else:
                 module = str(origin.names.get("__name__", "module")).rsplit(".", 1)[-1].strip("_")
                 table = ast.Name(self.bind(f"{module}_globals", origin.names), ast.Load())

@@ -64,6 +64,7 @@ from myia.parse.types import (
     is_number,
     is_scalar,
     join,
+    shallow,
     type_of,
 )
 
@@ -199,7 +200,8 @@ class _Pass:
         for name, origin in program.inputs.items():
             types[name] = forget_value(type_of(origin.load()))
         for name, value in program.constants.items():
-            types[name] = Known(value)
+            own = type_of(value)
+            types[name] = own if isinstance(own, Instance) else Known(value)
         for name, nested in program.nested.items():
             if name in program.captures:
                 types[name] = Nested(self.inference.nested_program(nested), ())
@@ -260,14 +262,14 @@ class _Pass:
                     return Operation("inactive", BOOL)
                 return Operation("inactive", self.by_example(OPERATORS[type(op)], [left, right], {}))
             case ast.Tuple(elements):
-                return Operation("tuple", Tuple(tuple(self.type(e) for e in elements)))
+                return Operation("tuple", shallow(Tuple(tuple(self.type(e) for e in elements))))
             case ast.List(elements):
                 item: Type = BOTTOM
                 for element in elements:
                     item = join(item, forget_value(self.type(element)))
-                return Operation("list", List(item))
+                return Operation("list", shallow(List(item)))
             case ast.Dict(keys, values):
-                return Operation("dict", self.dictionary(keys, values))
+                return Operation("dict", shallow(self.dictionary(keys, values)))
             case ast.Set():
                 return Operation("inactive", ANY)
             case ast.JoinedStr():
@@ -341,7 +343,10 @@ class _Pass:
             return Operation("dynamic", ANY)
         if starred:
             return self.known_starred(function.value)
-        return self.known(function.value, arguments, _named(keywords))
+        operation = self.known(function.value, arguments, _named(keywords))
+        if operation.kind == "opaque" and operation.why == f"{name_of(function.value)} has no derivative rule":
+            return replace(operation, why=f"{ast.unparse(node.func)} has no derivative rule")
+        return operation
 
     def callee(self, node: ast.expr) -> Type:
         path = ast.unparse(node)
@@ -359,6 +364,11 @@ class _Pass:
         if function is rt.sequence and isinstance(self.type(arguments[0]), (Array, List, Tuple)):
             if self.type(arguments[0]) not in (Array(None, 0), Array(None, None)):
                 return Operation("alias", self.type(arguments[0]), operands={"x": arguments[0]})
+        if type(function).__module__ == "myia.api":
+            why = "a gradient inside a differentiated function is a second derivative, not supported yet"
+            return Operation("opaque", ANY, function, why=why)
+        if function is sum and len(arguments) > 1 and isinstance(self.type(arguments[1]), (List, Tuple)):
+            return Operation("opaque", ANY, function, why="sum() of lists has no derivative rule")
         if function is isinstance and len(arguments) == 2:
             return Operation("inactive", _is_instance(*map(self.type, arguments)), function)
         if is_hashable(function):
@@ -444,11 +454,11 @@ class _Pass:
         owner = self.type(value)
         keywords = {k.arg: k.value for k in node.keywords}
         match owner:
-            case NumpyScalar() if name == "item" and not node.args:
-                return self.known(float, [value], {})
+            case NumpyScalar(dtype) if name == "item" and not node.args:
+                return self.known(float, [value], {}) if dtype.kind == "f" else Operation("inactive", ANY)
             case Array() | NumpyScalar() if name in METHODS and not starred:
                 return self.known(METHODS[name], [value, *node.args], _named(keywords))
-            case Instance(cls):
+            case Instance(cls, False):
                 found = inspect.getattr_static(cls, name, None)
                 if isinstance(found, (FunctionType, staticmethod)) and not starred:
                     function = getattr(cls, name)
@@ -681,6 +691,9 @@ def _example_type(function: Any, types: tuple[Type, ...], named: tuple[tuple[str
     if function is operator.pow and all(isinstance(t, Scalar) and t.kind == "int" for t in types):
         exponent = types[1].value  # type: ignore[attr-defined]
         return REAL if exponent is UNKNOWN else INT if exponent >= 0 else Scalar("float")
+    if function is sum and types and isinstance(types[0], List):
+        start = forget_value(types[1]) if len(types) > 1 else INT
+        return join(start, example_type(operator.add, (start, types[0].item)))  # the list may be empty
     if function in (max, min) and len(types) > 1:
         return _joined(tuple(map(forget_value, types)))  # the result is one of them, whichever
     if REAL in types:
@@ -798,7 +811,9 @@ def _is_instance(t: Type, classes: Type) -> Type:
 
 def _is_foreign(t: Type) -> bool:
     """Whether a value has operators of its own: an object of the user's, a subclass of ndarray."""
-    return isinstance(t, Instance) and t.cls is not range
+    if not isinstance(t, Instance) or t.cls is range:
+        return False
+    return not any(issubclass(t.cls, number) and t.cls.__mul__ is number.__mul__ for number in (int, float))
 
 
 def _is_numeric(cls: type) -> bool:

@@ -215,6 +215,7 @@ class _Normalizer:
                         )
                     variable = self.parent.fresh(f"{argument.arg}_default")
                     self.parent.locals.add(variable)
+                    self.used.add(variable)
                     self.parent.assign(variable, self.parent.operation(node), node)
                     self.captures.append(variable)
                     defaults[argument.arg] = (NO_DEFAULT, variable)
@@ -1158,11 +1159,17 @@ def _hint(node: ast.expr) -> str:
         case ast.BinOp(_, operator) | ast.UnaryOp(operator):
             return _HINTS.get(type(operator), "value")
         case ast.Call(ast.Name(name)) | ast.Call(ast.Attribute(_, name)):
-            return name if name.islower() else "value"
+            name = name if name.islower() else "value"
+            return _SYNONYMS.get(name, name)
         case ast.Attribute(_, name):
             return name if name.islower() else "value"
         case _:
             return _HINTS.get(type(node), "value")
+
+
+_SYNONYMS = {"len": "length", "sum": "total", "max": "largest", "min": "least", "abs": "size", "float": "number",
+             "int": "number", "range": "numbers", "sorted": "ordered", "list": "items", "tuple": "items"}  # fmt: skip
+"""What the result of a builtin is called, whose own name stays the builtin's."""
 
 
 def _spread(node: ast.expr) -> bool:

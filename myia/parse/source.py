@@ -9,7 +9,10 @@ import ast
 import functools
 import inspect
 import linecache
+import os
+import time
 from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -54,6 +57,10 @@ def source_of(function: FunctionType) -> Source:
         definitions = _definitions(code.co_filename, "".join(lines))
     except SyntaxError as error:
         raise _unavailable(function, f"{code.co_filename} does not parse: {error}") from error
+    if _changed_since_import(function):
+        compiled = _codes(compile("".join(lines), code.co_filename, "exec", dont_inherit=True))
+        if not any(_same_code(found, code) for found in compiled.get((code.co_name, code.co_firstlineno), [])):
+            raise _unavailable(function, f"{code.co_filename} was edited after it was imported")
     candidates = definitions.get((code.co_name, code.co_firstlineno), [])
     node = candidates[0] if len(candidates) == 1 else _matching(candidates, code)
     if node is None:
@@ -74,6 +81,37 @@ def _definitions(filename: str, text: str) -> dict[tuple[str, int], list[Functio
             first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
             found.setdefault((node.name, first), []).append(node)
     return found
+
+
+_IMPORTED_AT = time.time()
+
+
+def _changed_since_import(function: FunctionType) -> bool:
+    """Whether the file is newer than this module: then it may no longer hold what was imported."""
+    if not isinstance(function.__globals__.get("__loader__"), SourceFileLoader):
+        return False  # a notebook's cell, or a loader that rewrites what it reads
+    try:
+        return os.stat(function.__code__.co_filename).st_mtime > _IMPORTED_AT
+    except OSError:
+        return False
+
+
+def _codes(code: CodeType) -> dict[tuple[str, int], list[CodeType]]:
+    """Every code object inside another, by name and first line."""
+    found: dict[tuple[str, int], list[CodeType]] = {}
+    pending = [code]
+    while pending:
+        current = pending.pop()
+        found.setdefault((current.co_name, current.co_firstlineno), []).append(current)
+        pending += [constant for constant in current.co_consts if isinstance(constant, CodeType)]
+    return found
+
+
+def _same_code(a: CodeType, b: CodeType) -> bool:
+    def constants(code: CodeType) -> list[str]:
+        return [repr(c) for c in code.co_consts if not isinstance(c, CodeType)]
+
+    return a.co_code == b.co_code and a.co_names == b.co_names and constants(a) == constants(b)
 
 
 def _matching(candidates: list[FunctionNode], code: CodeType) -> FunctionNode | None:

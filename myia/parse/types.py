@@ -102,9 +102,10 @@ class Nested(Type):
 
 @dataclass(frozen=True)
 class Instance(Type):
-    """An object of a class of the user's."""
+    """An object of a class of the user's; `own`: attributes of its own hide some of its class."""
 
     cls: type
+    own: bool = False
 
 
 ANY = AnyType()
@@ -140,6 +141,8 @@ def type_of(value: Any, depth: int = 0) -> Type:
         return ANY
     if isinstance(value, np.generic):
         return NumpyScalar(value.dtype)
+    if isinstance(value, np.ndarray):
+        return Instance(kind)  # a subclass, with operators of its own
     if isinstance(value, tuple):
         return Tuple(tuple(type_of(item, depth + 1) for item in value), getattr(kind, "_fields", ()))
     if kind is list:
@@ -150,7 +153,7 @@ def type_of(value: Any, depth: int = 0) -> Type:
         return Dict(None, (functools.reduce(join, (type_of(v, depth + 1) for v in value.values()), BOTTOM),))
     if is_constant(value) and (isinstance(value, type) or not _user_instance(value)):
         return Known(value)
-    return ANY if _shadows_methods(value, kind) else Instance(kind)
+    return Instance(kind, _shadows_methods(value, kind))
 
 
 def _shadows_methods(value: Any, kind: type) -> bool:

@@ -21,6 +21,7 @@ __all__ = [
     "as_adjoint_of",
     "like",
     "multiplied_adjoint",
+    "real_power",
     "ones_like",
     "repeated_adjoint",
     "sum_to",
@@ -239,6 +240,16 @@ def _refuse_complex_cotangent(d_x: Any) -> None:
             "the gradient of a real argument came out complex",
             reason="the result depends on the argument through complex values, which have no rules yet",
             remedy="compute with the real and the imaginary part as two real arrays",
+        )
+
+
+def real_power(y: Any) -> None:
+    """Check that a power is real: in Python, a negative number to a fraction is complex."""
+    if isinstance(y, (complex, np.complexfloating)):
+        raise NotDifferentiable(
+            "a power is complex",
+            reason="a negative number is raised to a fraction, and complex values have no rules yet",
+            remedy="take the power of a positive number, or use np.cbrt for the real cube root",
         )
 
 

@@ -148,7 +148,7 @@ def rebindable(x: Any) -> None:
 
     Raises UnsupportedMutation for arrays and containers.
     """
-    if isinstance(x, (np.ndarray, list, dict, set)):
+    if type(x) not in _REBOUND and any(hasattr(x, name) for name in _IN_PLACE):
         raise UnsupportedMutation(
             f"a {type(x).__name__} is updated in place",
             reason="an augmented assignment writes into it, and every other name of it would see that",
@@ -163,7 +163,7 @@ def plain(*operands: Any) -> None:
     """
     for x in operands:
         kind = type(x)
-        if kind not in _PLAIN and not isinstance(x, np.generic):
+        if kind not in _PLAIN and not isinstance(x, (np.generic, int, float)):
             raise MissingRule(
                 f"an operator of {kind.__module__}.{kind.__qualname__}",
                 reason="the gradient depends on its result, and its class may define it in its own way",
@@ -171,6 +171,11 @@ def plain(*operands: Any) -> None:
             )
 
 
+_REBOUND = frozenset({float, int, bool, complex, str, tuple, type(None), np.float64, np.float32})
+_IN_PLACE = (
+    "__iadd__", "__isub__", "__imul__", "__itruediv__", "__ifloordiv__", "__imod__", "__ipow__",
+    "__imatmul__", "__iand__", "__ior__", "__ixor__", "__ilshift__", "__irshift__",
+)  # fmt: skip
 _PLAIN = frozenset({float, int, bool, np.ndarray, list, tuple, dict, str, type(None), complex, range})
 
 

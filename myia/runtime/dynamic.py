@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from types import BuiltinMethodType, FunctionType, MethodType, MethodWrapperType
+from types import BuiltinMethodType, FunctionType, MethodDescriptorType, MethodType, MethodWrapperType
 from typing import Any
 
 import numpy as np
@@ -90,6 +90,11 @@ def call_method(
 
     if isinstance(owner, (np.ndarray, np.generic)) and name in METHODS:
         function: Any = METHODS[name]
+        if isinstance(owner, np.generic) and isinstance(function, MethodDescriptorType):
+            if name == "item" and isinstance(owner, np.floating):
+                function = float
+            else:
+                owner = np.asarray(owner)
     else:
         method = getattr(owner, name)
         if isinstance(method, MethodType) and method.__self__ is owner:

@@ -151,10 +151,10 @@ def tanh_adjoint(g: Any, y: Any) -> Any:
     Written `g - g * y * y`, it needs three passes and one temporary, and no scalar operand, which
     NumPy converts each time.
     """
-    if isinstance(y, np.ndarray) and y.ndim and isinstance(g, np.ndarray) and y.dtype == g.dtype:
+    if type(y) is type(g) is np.ndarray and y.ndim and y.dtype == g.dtype:
         t = np.multiply(y, y)
         np.multiply(t, g, t)
-        if _is_finite(t):
+        if (t.dot(t) < math.inf) if y.ndim == 1 else _is_finite(t):
             return np.subtract(g, t, t)
     return times(g, 1.0 - y * y)
 

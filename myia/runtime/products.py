@@ -94,7 +94,10 @@ class OuterSum:
         if len(self.left) == 1:
             self.total += vector_outer(self.left[0], self.right[0])
         elif self.left:
-            self.total += np.array(self.left).T.dot(np.array(self.right))
+            # Several times quicker than np.array(self.left) for short vectors.
+            count = len(self.left)
+            left = np.concatenate(self.left).reshape(count, -1)
+            self.total += left.T.dot(np.concatenate(self.right).reshape(count, -1))
         self.left.clear()
         self.right.clear()
 

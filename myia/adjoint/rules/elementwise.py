@@ -228,6 +228,7 @@ def clip(y, a, a_min=None, a_max=None, *, min=None, max=None):
 
 @elementwise(np.heaviside)
 def heaviside(y, x1, x2, /):
+    d[x1] += rt.zeros_like(x1)
     d[x2] += rt.where(rt.equal(x1, 0.0), d[y], 0.0)
 
 
@@ -242,6 +243,7 @@ def nan_to_num(y, x, copy=True, nan=0.0, posinf=None, neginf=None):
 @elementwise(np.copysign)
 def copysign(y, x1, x2, /):
     d[x1] += rt.times(d[y], rt.sign(x1) * rt.sign(y))
+    d[x2] += rt.zeros_like(x2)
 
 
 @elementwise(np.nextafter)

@@ -55,6 +55,7 @@ def fabs(y, x, /):
 @of_numbers(math.copysign)
 def copysign(y, x1, x2, /):
     d[x1] += d[y] * (math.copysign(1.0, x1) * math.copysign(1.0, x2)) if x1 else 0.0
+    d[x2] += 0.0
 
 
 @of_numbers(math.nextafter)
