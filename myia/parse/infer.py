@@ -344,7 +344,10 @@ class _Pass:
         if starred:
             return self.known_starred(function.value)
         operation = self.known(function.value, arguments, _named(keywords))
-        if operation.kind == "opaque" and operation.why == f"{name_of(function.value)} has no derivative rule":
+        if (
+            operation.kind == "opaque"
+            and operation.why == f"{name_of(function.value)} has no derivative rule"
+        ):
             return replace(operation, why=f"{ast.unparse(node.func)} has no derivative rule")
         return operation
 
@@ -507,7 +510,9 @@ class _Pass:
         if function is operator.or_ and any(isinstance(t, Dict) for t in types):
             rule = RULES[("tables", function)]
         elif function in (operator.or_, operator.and_, operator.xor) and ANY in types:
-            return Operation("opaque", ANY, function, why=f"{name_of(function)} of unknown objects has no derivative rule")
+            return Operation(
+                "opaque", ANY, function, why=f"{name_of(function)} of unknown objects has no derivative rule"
+            )
         if any(_is_foreign(t) for t in types) and getattr(function, "__module__", "") == "_operator":
             why = "an operator of a class of its own has no derivative rule"
             return Operation("opaque", ANY, function, why=why)

@@ -59,7 +59,9 @@ def source_of(function: FunctionType) -> Source:
         raise _unavailable(function, f"{code.co_filename} does not parse: {error}") from error
     if _changed_since_import(function):
         compiled = _codes(compile("".join(lines), code.co_filename, "exec", dont_inherit=True))
-        if not any(_same_code(found, code) for found in compiled.get((code.co_name, code.co_firstlineno), [])):
+        if not any(
+            _same_code(found, code) for found in compiled.get((code.co_name, code.co_firstlineno), [])
+        ):
             raise _unavailable(function, f"{code.co_filename} was edited after it was imported")
     candidates = definitions.get((code.co_name, code.co_firstlineno), [])
     node = candidates[0] if len(candidates) == 1 else _matching(candidates, code)

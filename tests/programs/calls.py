@@ -413,7 +413,7 @@ def function_chosen(x, flag):
 
 
 def functions_in_list(x):
-    functions = [square, np.exp, lambda v: v * x]
+    functions = [square, np.exp, lambda v: v * 2.0]
     y = 0.0
     for f in functions:
         y = y + f(x)
