@@ -264,6 +264,20 @@ def test_wrt_in_every_form():
     assert value_and_grad(f, wrt=(0, 1))(3.0, 5.0) == (30.0, (10.0, 6.0))
 
 
+def test_one_array_as_two_arguments():
+    """The two gradients are apart although the arguments are not."""
+
+    def f(x, y):
+        return (x * y).sum() + x[0]
+
+    def g(pair):
+        return (pair[0] * pair[1]).sum() + pair[0][0]
+
+    x = np.array([1.0, 2.0])
+    check_gradient(f, (x, x), (0, 1))
+    check_gradient(g, ([x, x],))
+
+
 def test_decorators():
     @grad
     def f(x, y):

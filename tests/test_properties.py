@@ -391,7 +391,8 @@ class Drawn:
         return self.draw(st.sampled_from(options))
 
     def number(self) -> str:
-        return self.pick("0.3", "-0.7", "1.2", "2.0", "0.5", "3", "-1")
+        """Never an integer: squared again and again in a loop, it would grow to millions of digits."""
+        return self.pick("0.3", "-0.7", "1.2", "2.0", "0.5", "-1.0")
 
     # Expressions keep values near 1: sums are damped, functions bounded, divisors at least 1.
 
@@ -402,7 +403,7 @@ class Drawn:
             case 0 | 1:
                 return self.pick(*SCALARS)
             case 2:
-                return self.pick("x", "y", *self.loops, *SCALARS)
+                return self.pick("x", "y", "2 * x", *[f"0.5 * {k}" for k in self.loops], *SCALARS)
             case 3:
                 return self.number()
             case 4 | 5:
