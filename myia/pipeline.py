@@ -22,10 +22,10 @@ from myia.codegen.load import LoadedModule, load
 from myia.codegen.lower import Lowering
 from myia.codegen.namespace import Namespace
 from myia.errors import NotDifferentiable
+from myia.parse.guard import guard
 from myia.parse.infer import Inference, Typed
 from myia.parse.normalize import show, text_of
 from myia.parse.program import Program, names_read, names_written, statements_of
-from myia.parse.guard import guard
 from myia.parse.types import (
     ANY,
     AnyType,
@@ -177,7 +177,14 @@ class _Unit:
             f"{base}_forward",
             list(program.arguments),
             f"{program.name}, and what {base}_backward needs  {place}",
-            [("", self.folded(program, [*self.namespace.load(program), *lower.block([*both.setup, *forward])])[0])],
+            [
+                (
+                    "",
+                    self.folded(
+                        program, [*self.namespace.load(program), *lower.block([*both.setup, *forward])]
+                    )[0],
+                )
+            ],
             program.source.filename,
         )
         self.printer.function(

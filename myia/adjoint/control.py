@@ -175,7 +175,11 @@ class _Weaver:
                         for v in reversed(self._saves(statement))
                     ]
                     # The code reads an operand as it was before the statement, a result as it was after.
-                    early = [k for k, v in enumerate(reversed(self._saves(statement))) if v in names_read(statement)]
+                    early = [
+                        k
+                        for k, v in enumerate(reversed(self._saves(statement)))
+                        if v in names_read(statement)
+                    ]
                     done += [pops[k] for k in early]
                     done += code
                     done += [pop for k, pop in enumerate(pops) if k not in early]
@@ -220,7 +224,10 @@ class _Weaver:
         at = self.program.source.node
         unbound = ast.Attribute(load_name("rt"), "UNBOUND", ast.Load())
         none = [assign_names([name], unbound, at) for name in self.missing]
-        return [*none, *(assign_names([stack], ast.List([], ast.Load()), at) for stack in self.stacks.values())]
+        return [
+            *none,
+            *(assign_names([stack], ast.List([], ast.Load()), at) for stack in self.stacks.values()),
+        ]
 
 
 def _reverse_loop(

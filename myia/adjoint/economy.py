@@ -60,7 +60,9 @@ class _Recomputation:
 
     def consider(self, block: list[Node], step: Step) -> None:
         match step.statement:
-            case ast.Assign([ast.Name(name)], value) if self.is_cheap(name, value) and self.definitions[name] == 1:
+            case ast.Assign([ast.Name(name)], value) if (
+                self.is_cheap(name, value) and self.definitions[name] == 1
+            ):
                 pass
             case _:
                 return
@@ -118,38 +120,50 @@ def keep_shapes(
     read = {name for code in _codes(nodes) for name in _read_for_values(code)}
     asked = {name for code in _codes(nodes) for name in _asked_for_shape(code)}
     in_loops = {name: s for s in _steps_in_loops(nodes) for name in names_written(s.statement)}
+    shapes: dict[str, str] = {}
     for name in sorted(asked - read):
         t = typed.types.get(name, ANY)
         if name in in_loops and isinstance(t, Array) and t.rank != 0:
-            shape = named(f"{name}_shape", name)
-            _use_shape(nodes, name, shape, saving)
+            shapes[name] = named(f"{name}_shape", name)
+    if shapes:
+        _use_shapes(nodes, shapes, saving)
 
 
-def _use_shape(nodes: list[Node], name: str, shape: str, saving: set[ast.AST]) -> None:
+def _use_shapes(nodes: list[Node], shapes: dict[str, str], saving: set[ast.AST]) -> None:
     for block in _blocks(nodes):
         for step in [node for node in block if isinstance(node, Step)]:
-            if name in names_written(step.statement):
+            for name in names_written(step.statement):
+                if name not in shapes:
+                    continue
                 value = ast.Attribute(ast.Name(name, ast.Load()), "shape", ast.Load())
-                kept = ast.copy_location(ast.Assign([ast.Name(shape, ast.Store())], value), step.statement)
+                kept = ast.copy_location(
+                    ast.Assign([ast.Name(shapes[name], ast.Store())], value), step.statement
+                )
                 origin = step.origin.targets[0] if isinstance(step.origin, ast.Assign) else step.origin
                 block.insert(_position(block, step) + 1, Step(kept, [], origin, origin in saving))
         for node in block:
             if isinstance(node, (Step, Point)):
-                node.code = [_ShapeOf(name, shape).visit(copy.deepcopy(s)) for s in node.code]
+                node.code = [
+                    s
+                    if shapes.keys().isdisjoint(_asked_for_shape([s]))
+                    else _ShapeOf(shapes).visit(copy.deepcopy(s))
+                    for s in node.code
+                ]
 
 
 @dataclass
 class _ShapeOf(ast.NodeTransformer):
     """`rt.unbroadcast(g, name)` becomes `rt.sum_to(g, shape)`."""
 
-    name: str
-    shape: str
+    shapes: dict[str, str]
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         self.generic_visit(node)
         match node:
-            case ast.Call(ast.Attribute(ast.Name("rt"), "unbroadcast"), [g, ast.Name(name)]) if name == self.name:
-                return runtime_call("sum_to", g, ast.Name(self.shape, ast.Load()))
+            case ast.Call(ast.Attribute(ast.Name("rt"), "unbroadcast"), [g, ast.Name(name)]) if (
+                name in self.shapes
+            ):
+                return runtime_call("sum_to", g, ast.Name(self.shapes[name], ast.Load()))
         return node
 
 

@@ -122,7 +122,9 @@ class MirrorBuilder:
             return [self.step(assign_names([target, call.record], call_forward(call), s), code, s)]
         if (dynamic := self.reversal.dynamic_calls.get(s)) is not None:
             return [
-                self.step(assign_names([target, dynamic.pullback], call_at_run_time(s.value, dynamic), s), code, s)
+                self.step(
+                    assign_names([target, dynamic.pullback], call_at_run_time(s.value, dynamic), s), code, s
+                )
             ]
         if (result := self.reversal.results.get(s)) is not None:
             made = self.step(assign_names([result], s.value, s), code, s.value)
@@ -257,7 +259,9 @@ def skeleton_of(nodes: list[Node], reads: dict[ast.stmt, frozenset[str]]) -> Ite
                 reads[mark] = reads_of(code) | read
                 yield mark
             case Branch(s, body, orelse):
-                made: ast.stmt = ast.If(s.test, list(skeleton_of(body, reads)), list(skeleton_of(orelse, reads)))
+                made: ast.stmt = ast.If(
+                    s.test, list(skeleton_of(body, reads)), list(skeleton_of(orelse, reads))
+                )
                 node.skeleton = made
                 yield made
             case Loop(s, walk, body):

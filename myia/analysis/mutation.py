@@ -60,7 +60,11 @@ def refuse_mutation(typed: Typed, inference: Inference, checked: set[Typed]) -> 
         elif isinstance(value, ast.Attribute) and value.attr in _METHODS:
             owner = typed.type_of(value.value)
             if is_mutable(owner) or isinstance(owner, AnyType):
-                _refuse(typed, s, f"the method .{value.attr}, which writes into {_what(owner)}, is taken as a value")
+                _refuse(
+                    typed,
+                    s,
+                    f"the method .{value.attr}, which writes into {_what(owner)}, is taken as a value",
+                )
         if operation is not None and value is not None:
             _check_callee(typed, operation, value, inference, checked)
 
@@ -182,7 +186,12 @@ def _check_function(function: Any, may_write: bool, inference: Inference, checke
 
 def _is_library(function: FunctionType) -> bool:
     """NumPy's and the standard library's functions written in Python are taken to leave arguments alone."""
-    return (function.__module__ or "").partition(".")[0] in {*sys.stdlib_module_names, "numpy", "scipy", "myia"}
+    return (function.__module__ or "").partition(".")[0] in {
+        *sys.stdlib_module_names,
+        "numpy",
+        "scipy",
+        "myia",
+    }
 
 
 def _writes_outside(code: CodeType) -> bool:

@@ -132,7 +132,9 @@ def _is_plain(value: ast.expr) -> bool:
 
 
 def _size(node: ast.expr) -> int:
-    return sum(isinstance(n, (ast.BinOp, ast.UnaryOp, ast.Call, ast.Subscript, ast.Compare)) for n in ast.walk(node))
+    return sum(
+        isinstance(n, (ast.BinOp, ast.UnaryOp, ast.Call, ast.Subscript, ast.Compare)) for n in ast.walk(node)
+    )
 
 
 def _names(block: list[ast.stmt]) -> set[str]:

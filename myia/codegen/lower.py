@@ -117,8 +117,18 @@ class Lowering:
             case ast.BinOp(left, op, right):
                 (left, a), (right, b) = self.expression(left), self.expression(right)
                 result = example_type(OPERATORS[type(op)], (a, b))
-                if type(op) in _NAMES and isinstance(a, Array) | isinstance(b, Array) and _numeric(a) and _numeric(b):
-                    return _call(_NAMES[type(op)], left, right), result
+                if (
+                    type(op) in _NAMES
+                    and isinstance(a, Array) | isinstance(b, Array)
+                    and _numeric(a)
+                    and _numeric(b)
+                ):
+                    name = (
+                        "matvec"
+                        if isinstance(op, ast.MatMult) and (_rank(a), _rank(b)) == (2, 1)
+                        else _NAMES[type(op)]
+                    )
+                    return _call(name, left, right), result
                 return ast.BinOp(left, op, right), result
             case ast.UnaryOp(op, operand):
                 operand, a = self.expression(operand)
@@ -210,6 +220,10 @@ class Lowering:
 
 def _call(name: str, *arguments: ast.expr) -> ast.expr:
     return ast.Call(ast.Attribute(ast.Name("rt", ast.Load()), name, ast.Load()), list(arguments), [])
+
+
+def _rank(t: Type) -> int | None:
+    return t.rank if isinstance(t, Array) else None
 
 
 def _numeric(t: Type) -> bool:

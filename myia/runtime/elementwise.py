@@ -89,6 +89,7 @@ from numpy import (
     modf,
     multiply,
     nan_to_num,
+    ndarray,
     negative,
     nextafter,
     not_equal,
@@ -145,17 +146,20 @@ __all__ = [
 _SMALL = 4096
 
 
+_INFINITY = math.inf
+
+
 def tanh_adjoint(g: Any, y: Any) -> Any:
     """`g * (1 - y * y)`, the cotangent of `x` in `y = tanh(x)`; 0 where `g` is 0.
 
     Written `g - g * y * y`, it needs three passes and one temporary, and no scalar operand, which
     NumPy converts each time.
     """
-    if type(y) is type(g) is np.ndarray and y.ndim and y.dtype == g.dtype:
-        t = np.multiply(y, y)
-        np.multiply(t, g, t)
-        if (t.dot(t) < math.inf) if y.ndim == 1 else _is_finite(t):
-            return np.subtract(g, t, t)
+    if type(y) is ndarray and type(g) is ndarray and y.ndim and y.dtype is g.dtype:
+        t = y * y
+        t *= g
+        if (t.dot(t) < _INFINITY) if y.ndim == 1 else _is_finite(t):
+            return g - t
     return times(g, 1.0 - y * y)
 
 

@@ -7,7 +7,7 @@ dispatch of `np.dot` and `np.matmul`, which costs more than a small product (on 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,7 @@ __all__ = [
     "linalg_multi_dot",
     "matmul",
     "matmul_left",
+    "matvec",
     "matmul_right",
     "multi_dot_backward",
     "outer",
@@ -54,6 +55,18 @@ __all__ = [
 array_dot = np.ndarray.dot
 array_transpose = np.ndarray.transpose
 linalg_multi_dot = np.linalg.multi_dot
+
+
+def matvec(a: Any, x: Any) -> Any:
+    """`a @ x` for a matrix and a vector, bit for bit what `np.matmul` gives.
+
+    On contiguous operands of one float dtype both call the same BLAS gemv, and the method of ndarray
+    skips the dispatch of the ufunc, which costs more than a small product.
+    """
+    if a.flags.c_contiguous and x.flags.c_contiguous and a.dtype is x.dtype and a.dtype.kind == "f":
+        return a.dot(x)
+    return np.matmul(a, x)
+
 
 _SMALL_OUTER = 1 << 14
 
@@ -76,18 +89,26 @@ class OuterSum:
     until `finish` or until a block is full. The order of summation is BLAS's.
     """
 
-    __slots__ = ("left", "right", "total")
+    __slots__ = ("add", "left", "right", "total")
 
     def __init__(self, total: Any) -> None:
         self.total = total
         self.left: list[Any] = []
         self.right: list[Any] = []
+        self.add = self._adder()
 
-    def add(self, u: Any, v: Any) -> None:
-        self.left.append(u)
-        self.right.append(v)
-        if len(self.left) == _BLOCK:
-            self.finish()
+    def _adder(self) -> Callable[[Any, Any], None]:
+        # A closure: it runs at every step of a loop, and looks up no attribute.
+        left, right = self.left, self.right
+        push_left, push_right, finish = left.append, right.append, self.finish
+
+        def add(u: Any, v: Any) -> None:
+            push_left(u)
+            push_right(v)
+            if len(left) == _BLOCK:
+                finish()
+
+        return add
 
     def finish(self) -> None:
         """Add what has been kept to the total."""

@@ -53,7 +53,8 @@ class Row:
         return self.key[0]
 
     def __repr__(self) -> str:
-        name = getattr(self.key, "__qualname__", None) or str(self.key)
+        keys = self.key if isinstance(self.key, tuple) else (self.key,)
+        name = "-".join(getattr(key, "__qualname__", str(key)) for key in keys)
         shown = [_described(a) for a in self.args] + [f"{k}={_described(v)}" for k, v in self.kwargs.items()]
         return f"{name}({', '.join(shown)})"
 
