@@ -88,6 +88,7 @@ def explain(function: Callable[..., Any], *args: Any, wrt: Wrt = 0) -> str:
 class Gradient:
     """A function that computes a gradient. Made by `grad` and `value_and_grad`."""
 
+    __name__: str
     primal: Callable[..., Any]
     """The function it is the gradient of."""
 
@@ -96,7 +97,7 @@ class Gradient:
             raise UnsupportedSyntax(
                 f"the gradient of the gradient of {function.__name__}",
                 reason="higher derivatives are not supported yet",
-                remedy="write the inner gradient as a function of its own (docs/design.md says what is planned)",
+                remedy="write the inner gradient as a function of its own",
             )
         if not callable(function):
             raise SourceUnavailable(
@@ -114,6 +115,7 @@ class Gradient:
         self._compiled: dict[tuple[Any, ...], Compiled] = {}
         self._latest: Compiled | None = None
         self._plain_count = len(self._parameters.names) if self._parameters.plain else -1
+        self.__name__ = type(function).__name__
         functools.update_wrapper(self, function, updated=())
 
     # -- calling ----------------------------------------------------------------------------------
@@ -122,7 +124,7 @@ class Gradient:
         compiled, arguments = self._compiled_for(args, kwargs)
         try:
             value, *adjoints = compiled.run(*arguments)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - noted, and raised again
             raise _explained(error, self.__name__) from error.__cause__
         if self._single:
             gradient = like(adjoints[0], arguments[self._selected[0]])

@@ -35,7 +35,6 @@ from myia.parse.types import (
     describe,
     is_complex,
     is_number,
-    type_of,
 )
 
 
@@ -240,7 +239,7 @@ class _Unit:
         return Lowering(typed.program, {**typed.types, **reversal.adjoint_types}, self.namespace)
 
     def folded(self, program: Program, *parts: list[ast.stmt]) -> list[list[ast.stmt]]:
-        """The parts of an emitted function with the compiler's own temporaries written where they are used."""
+        """The parts of an emitted function, the compiler's own temporaries written where they are used."""
         users = frozenset(n.id for n in ast.walk(program.source.node) if isinstance(n, ast.Name))
         return fold_temporaries(list(parts), users | set(program.arguments))
 

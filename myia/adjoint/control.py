@@ -30,7 +30,6 @@ from myia.adjoint.mirror import (
     count_loops,
     inside,
     load_name,
-    reads_of,
     skeleton_of,
     steps_of,
 )
@@ -118,9 +117,9 @@ class _Weaver:
                 self.stacks[s, name] = self.fresh(f"{name}_saved")
                 if name not in self.assigned.get(s, frozenset()):
                     self.missing[name] = None
-        for s, names in sorted(self.reads.items(), key=lambda item: sorted(item[1])):
+        for s, read in self.reads.items():
             if isinstance(s, ast.Pass) and s in self.assigned:
-                self.missing.update(dict.fromkeys(sorted((names & written) - self.assigned[s])))
+                self.missing.update(dict.fromkeys(sorted((read & written) - self.assigned[s])))
 
     def forward(self, nodes: list[Node]) -> list[ast.stmt]:
         done: list[ast.stmt] = []
@@ -136,9 +135,10 @@ class _Weaver:
                     done.append(ast.copy_location(ast.If(s.test, taken, self.forward(orelse)), s))
                 case Loop(s, walk, body, counted, steps):
                     inner = self._counting(body, counted, steps, s) or [ast.Pass()]
-                    made: ast.stmt = (
-                        ast.While(s.test, inner, []) if walk is None else ast.For(s.target, walk, inner, [])
-                    )  # type: ignore[union-attr]
+                    made: ast.stmt = ast.While(ast.Constant(True), inner, [])
+                    if isinstance(s, ast.For):
+                        assert walk is not None
+                        made = ast.For(s.target, walk, inner, [])
                     done.append(ast.copy_location(made, s))
         return done
 
@@ -238,7 +238,8 @@ def _reverse_loop(
         target: ast.expr = ast.Name("_", ast.Store())
         again: ast.expr = ast.Call(load_name("range"), [load_name(steps)], [])
     else:
-        assert isinstance(s, ast.For) and isinstance(s.target, ast.Name)
+        assert isinstance(s, ast.For)
+        assert isinstance(s.target, ast.Name)
         read = {n.id for i in inner for n in ast.walk(i) if isinstance(n, ast.Name)}
         target = ast.Name(s.target.id if s.target.id in read else "_", ast.Store())
         if target.id == "_":  # only the number of iterations matters

@@ -81,7 +81,7 @@ class MirrorBuilder:
 
     def statement(self, s: ast.stmt) -> list[Node]:
         match s:
-            case ast.If(test, body, orelse):
+            case ast.If(_, body, orelse):
                 zeros = self.reversal.branch_zeros
                 sides = [
                     [*_point(zeros.get((s, k), [])), *self.block(side)]
@@ -267,6 +267,7 @@ def skeleton_of(nodes: list[Node], reads: dict[ast.stmt, frozenset[str]]) -> Ite
             case Loop(s, walk, body):
                 inner = list(skeleton_of(body, reads))
                 if isinstance(s, ast.For):
+                    assert walk is not None
                     yield ast.For(s.target, walk, inner, [])
                 else:
                     yield ast.While(s.test, inner, [])

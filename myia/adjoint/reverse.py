@@ -21,6 +21,7 @@ from operator import getitem
 from operator import pow as power
 from typing import NoReturn
 
+import myia.runtime as rt
 from myia.adjoint.inline import Binding, Term, instantiate
 from myia.adjoint.template import Contribution, Rule
 from myia.analysis.activity import Activity, contributed_names, contributing, differentiable_names
@@ -33,8 +34,10 @@ from myia.parse.types import (
     Array,
     Nested,
     Type,
+    describe,
     is_complex,
     is_number,
+    is_opaque,
     may_vary,
 )
 
@@ -303,12 +306,21 @@ class _Generator:
     def refuse_complex(self) -> None:
         for s in statements_of(self.typed.program.body):
             for name in names_written(s):
-                if name in self.activity.active and is_complex(self.typed.types.get(name, ANY)):
+                t = self.typed.types.get(name, ANY)
+                if name in self.activity.active and is_opaque(t):
+                    self.refuse(
+                        NotDifferentiable,
+                        s,
+                        f"an array of {describe(t)} that the gradient depends on",
+                        "the derivatives of objects and records inside arrays are not followed",
+                        "keep the numbers in float arrays, or in lists and dictionaries",
+                    )
+                if name in self.activity.active and is_complex(t):
                     self.refuse(
                         NotDifferentiable,
                         s,
                         "a complex value that the gradient depends on",
-                        "Myia differentiates real numbers; the derivative of a complex value needs a convention",
+                        "Myia differentiates real numbers; a complex derivative needs a convention",
                         "compute with the real and the imaginary part as two real arrays",
                     )
 
@@ -353,6 +365,7 @@ class _Emitter:
     # -- by kind of operation ---------------------------------------------------------------------
 
     def operation(self, operation: Operation, value: ast.expr) -> None:
+        self._refuse_stored_functions(operation, value)
         match operation.kind:
             case "alias":
                 self._prepare([operation.operands["x"]])
@@ -634,8 +647,23 @@ class _Emitter:
             value,
             operation.why,
             f"the gradient depends on its result, and on {varied[0]!r} through it",
-            "write it with functions that have rules (docs/usage.md lists them), or add one (CONTRIBUTING.md)",
+            "use functions that have rules (docs/usage.md lists them), or add a rule (CONTRIBUTING.md)",
         )
+
+    def _refuse_stored_functions(self, operation: Operation, value: ast.expr) -> None:
+        """A nested function in a container: nothing tells its captured variables' adjoints apart."""
+        stores = operation.kind in ("tuple", "list", "dict") or operation.function in (rt.append, rt.insert)
+        if not stores:
+            return
+        for name in sorted(names_read(value) & self.generator.activity.active):
+            if isinstance(self.typed.types.get(name, ANY), Nested):
+                self.generator.refuse(
+                    UnsupportedSyntax,
+                    value,
+                    "a nested function is stored in a container",
+                    "it captured variables that the gradient depends on",
+                    "call it where it is defined, or pass the captured variables as arguments",
+                )
 
     def _refuse_uncovered(self, operation: Operation, value: ast.expr) -> None:
         """A varied operand to which the template contributes nothing, and that is no choice or index."""

@@ -250,7 +250,11 @@ def _definitions(filename: str) -> dict[tuple[str, int], ast.FunctionDef]:
     with open(filename, encoding="utf-8") as file:
         tree = ast.parse(file.read(), filename)
     definitions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
-    return {(node.name, min(n.lineno for n in [*node.decorator_list, node])): node for node in definitions}
+    return {(node.name, _first_line(node)): node for node in definitions}
+
+
+def _first_line(node: ast.FunctionDef) -> int:
+    return min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
 
 
 def refuse_complex(function: str) -> NotDifferentiable:

@@ -172,7 +172,7 @@ def _check_function(function: Any, may_write: bool, inference: Inference, checke
     if isinstance(function, type):
         function = vars(function).get("__init__")
     elif not isinstance(function, FunctionType):
-        function = getattr(type(function), "__call__", None)
+        function = inspect.getattr_static(type(function), "__call__", None)
     if not isinstance(function, FunctionType) or _is_library(function):
         return
     if not may_write and not _sees_data(function):
@@ -205,7 +205,7 @@ def _writes_outside(code: CodeType) -> bool:
 
 
 def _sees_data(function: FunctionType) -> bool:
-    """Whether a function, or one of the user's that it calls, reads a global or captured object with a state."""
+    """Whether a function, or one of the user's that it calls, reads an object with a state."""
     pending, seen = [function], set[FunctionType]()
     while pending:
         current = pending.pop()

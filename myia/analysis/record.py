@@ -48,7 +48,10 @@ def to_be_recorded(sweep: list[ast.stmt], reads: Mapping[ast.stmt, frozenset[str
             saves.setdefault(s, set()).update(overwritten)
         return before - written | after
 
-    end = ForwardFlow(transfer, frozenset.union).block(sweep, frozenset())
+    def join(a: Needed, b: Needed) -> Needed:
+        return a | b
+
+    end = ForwardFlow(transfer, join).block(sweep, frozenset())
     return Records({s: tuple(sorted(names)) for s, names in saves.items()}, end or frozenset())
 
 
@@ -60,6 +63,9 @@ def assigned_before(
     def transfer(s: ast.stmt, bound: Needed) -> Needed:
         return bound.union(names_written(s))
 
-    flow = ForwardFlow(transfer, frozenset.intersection)
+    def join(a: Needed, b: Needed) -> Needed:
+        return a & b
+
+    flow = ForwardFlow(transfer, join)
     end = flow.block(sweep, arguments)
     return flow.before, end

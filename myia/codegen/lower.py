@@ -96,7 +96,9 @@ class Lowering:
                 made.kwarg = argument
         return made
 
-    def target(self, target: ast.expr) -> ast.expr:
+    def target(
+        self, target: ast.Name | ast.Attribute | ast.Subscript
+    ) -> ast.Name | ast.Attribute | ast.Subscript:
         if isinstance(target, ast.Subscript):
             return ast.Subscript(target.value, self.expression(target.slice)[0], ast.Store())
         return target
@@ -110,7 +112,8 @@ class Lowering:
                 if name in self.program.constants and name != "rt":
                     return self.namespace.constant(name, self.program), Known(self.program.constants[name])
                 return node, self.types.get(name, ANY)
-            case ast.Constant(value):
+            case ast.Constant():
+                value: Any = node.value
                 if isinstance(value, (bool, int, float, str, type(None), complex, bytes, type(Ellipsis))):
                     return _literal(node), constant_type(value)
                 return ast.Name(self.namespace.bind("default", value), ast.Load()), ANY
@@ -240,7 +243,7 @@ def _runs_by_example(function: Any) -> bool:
 
 def _literal(node: ast.Constant) -> ast.expr:
     """A literal as it can be printed: infinities and NaN have no literal of their own."""
-    value = node.value
+    value: Any = node.value
     if type(value) in (int, float) and (value < 0 or str(value).startswith("-")):
         return ast.UnaryOp(ast.USub(), _literal(ast.Constant(-value)))  # so that -1 ** n gets its brackets
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):

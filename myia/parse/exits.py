@@ -60,8 +60,8 @@ class ExitRewriter:
     guards: list[_Guard] = field(default_factory=list)
 
     def function(self, body: list[ast.stmt]) -> list[ast.stmt]:
-        implicit = ast.copy_location(ast.Return(ast.Constant(None)), body[-1])
-        ast.copy_location(implicit.value, body[-1])  # type: ignore[arg-type]
+        nothing = ast.copy_location(ast.Constant(None), body[-1])
+        implicit = ast.copy_location(ast.Return(nothing), body[-1])
         statements, _ = self.block([*body, implicit])
         return statements
 

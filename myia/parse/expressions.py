@@ -164,7 +164,7 @@ class Expressions(Names):
             case ast.Call(ast.Name("dict") as name, [], keywords) if all(k.arg for k in keywords):
                 if (path := self.constant_path(name)) is not None and path[1] is dict:
                     names: list[ast.expr | None] = [placed(ast.Constant(k.arg), k.value) for k in keywords]
-                    return self.dictionary(placed(ast.Dict(), node), names, [k.value for k in keywords])
+                    return self.dictionary(placed(ast.Dict([], []), node), names, [k.value for k in keywords])
         function = self.callee(node.func)
         plain: list[ast.expr]
         if any(isinstance(a, ast.Starred) for a in node.args):

@@ -64,6 +64,7 @@ from myia.parse.types import (
     is_number,
     is_scalar,
     join,
+    join_all,
     shallow,
     type_of,
 )
@@ -79,7 +80,8 @@ OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
 }  # fmt: skip
 
 _FAILURES = (
-    TypeError, ValueError, IndexError, KeyError, AttributeError, ArithmeticError, NotImplementedError, MyiaError,
+    TypeError, ValueError, IndexError, KeyError, AttributeError, ArithmeticError, NotImplementedError,
+    MyiaError,
 )  # fmt: skip
 """What running an operation on a sample may raise; the result's type is then unknown."""
 
@@ -241,37 +243,37 @@ class _Pass:
 
     # -- operations -------------------------------------------------------------------------------
 
-    def type(self, atom: ast.expr) -> Type:
+    def atom_type(self, atom: ast.expr) -> Type:
         return self.typed.type_of(atom)
 
     def operation(self, node: ast.expr) -> Operation:
         match node:
             case ast.Name() | ast.Constant():
-                return Operation("alias", self.type(node), operands={"x": node})
+                return Operation("alias", self.atom_type(node), operands={"x": node})
             case ast.BinOp(left, op, right):
                 return self.apply(OPERATORS[type(op)], [left, right], {})
             case ast.UnaryOp(ast.Not(), operand):
-                return Operation("inactive", _negated(self.type(operand)))
+                return Operation("inactive", _negated(self.atom_type(operand)))
             case ast.UnaryOp(op, operand):
                 return self.apply(OPERATORS[type(op)], [operand], {})
             case ast.Compare(left, [op], [right]):
                 if isinstance(op, (ast.Is, ast.IsNot)):
-                    same = _is_same(self.type(left), self.type(right))
+                    same = _is_same(self.atom_type(left), self.atom_type(right))
                     return Operation("inactive", _negated(same) if isinstance(op, ast.IsNot) else same)
                 if isinstance(op, (ast.In, ast.NotIn)):
                     return Operation("inactive", BOOL)
                 return Operation("inactive", self.by_example(OPERATORS[type(op)], [left, right], {}))
             case ast.Tuple(elements):
-                return Operation("tuple", shallow(Tuple(tuple(self.type(e) for e in elements))))
+                return Operation("tuple", shallow(Tuple(tuple(self.atom_type(e) for e in elements))))
             case ast.List(elements):
                 item: Type = BOTTOM
                 for element in elements:
-                    item = join(item, forget_value(self.type(element)))
+                    item = join(item, forget_value(self.atom_type(element)))
                 return Operation("list", shallow(List(item)))
             case ast.Dict(keys, values):
                 return Operation("dict", shallow(self.dictionary(keys, values)))
             case ast.Set():
-                return Operation("inactive", ANY)
+                return Operation("opaque", ANY, set, why="a set of values that the gradient depends on")
             case ast.JoinedStr():
                 return Operation("inactive", STR)
             case ast.Subscript(value, index):
@@ -283,20 +285,17 @@ class _Pass:
         raise AssertionError(f"not in normal form: {ast.dump(node)}")
 
     def dictionary(self, keys: list[ast.expr | None], values: list[ast.expr]) -> Type:
-        types = tuple(forget_value(self.type(value)) for value in values)
+        types = tuple(forget_value(self.atom_type(value)) for value in values)
         names = [key.value if isinstance(key, ast.Constant) else UNKNOWN for key in keys]
         if UNKNOWN in names or len(set(names)) < len(names):
-            joined: Type = BOTTOM
-            for t in types:
-                joined = join(joined, t)
-            return Dict(None, (joined,))
+            return Dict(None, (join_all(types),))
         return Dict(tuple(names), types)
 
     def attribute(self, node: ast.Attribute, value: ast.expr, name: str) -> Operation:
         path = ast.unparse(node)
         if path in self.typed.program.constants:
             return Operation("inactive", type_of(self.typed.program.constants[path]))
-        owner = self.type(value)
+        owner = self.atom_type(value)
         if isinstance(owner, Tuple) and name in owner.names:
             return self.apply(operator.getitem, [value, ast.Constant(owner.names.index(name))], {})
         if isinstance(owner, Instance):
@@ -339,6 +338,8 @@ class _Pass:
                 tuple(map(self.capture_type, function.program.captures)) if direct else function.captures
             )
             return self.user(function.program, arguments, _named(keywords), closure, captures)
+        if isinstance(function, Instance):
+            return Operation("dynamic", ANY, inspect.getattr_static(function.cls, "__call__", None))
         if not isinstance(function, Known):
             return Operation("dynamic", ANY)
         if starred:
@@ -355,7 +356,7 @@ class _Pass:
         path = ast.unparse(node)
         if path in self.typed.program.constants:
             return Known(self.typed.program.constants[path])
-        return self.type(node)
+        return self.atom_type(node)
 
     def known_starred(self, function: Any) -> Operation:
         if function in INACTIVE:
@@ -364,16 +365,16 @@ class _Pass:
 
     def known(self, function: Any, arguments: list[ast.expr], keywords: dict[str, ast.expr]) -> Operation:
         """A call of a function known by identity, without starred arguments."""
-        if function is rt.sequence and isinstance(self.type(arguments[0]), (Array, List, Tuple)):
-            if self.type(arguments[0]) not in (Array(None, 0), Array(None, None)):
-                return Operation("alias", self.type(arguments[0]), operands={"x": arguments[0]})
+        if function is rt.sequence and isinstance(self.atom_type(arguments[0]), (Array, List, Tuple)):
+            if self.atom_type(arguments[0]) not in (Array(None, 0), Array(None, None)):
+                return Operation("alias", self.atom_type(arguments[0]), operands={"x": arguments[0]})
         if type(function).__module__ == "myia.api":
             why = "a gradient inside a differentiated function is a second derivative, not supported yet"
             return Operation("opaque", ANY, function, why=why)
-        if function is sum and len(arguments) > 1 and isinstance(self.type(arguments[1]), (List, Tuple)):
+        if function is sum and len(arguments) > 1 and isinstance(self.atom_type(arguments[1]), (List, Tuple)):
             return Operation("opaque", ANY, function, why="sum() of lists has no derivative rule")
         if function is isinstance and len(arguments) == 2:
-            return Operation("inactive", _is_instance(*map(self.type, arguments)), function)
+            return Operation("inactive", _is_instance(*map(self.atom_type, arguments)), function)
         if is_hashable(function):
             if function in RULES or function in SCALAR_RULES:
                 return self.apply(function, arguments, keywords)
@@ -387,7 +388,7 @@ class _Pass:
         if isinstance(function, FunctionType):
             return self.user_function(function, arguments, keywords)
         if not isinstance(function, type) and isinstance(
-            getattr(type(function), "__call__", None), FunctionType
+            inspect.getattr_static(type(function), "__call__", None), FunctionType
         ):
             return Operation("dynamic", ANY)
         return Operation("opaque", ANY, function, why=f"{name_of(function)} has no derivative rule")
@@ -397,7 +398,7 @@ class _Pass:
         operands = dict(zip(fields, arguments, strict=False)) | keywords
         if len(arguments) > len(fields) or set(operands) != set(fields):
             return Operation("opaque", ANY, cls, why=f"{cls.__qualname__} is built without all of its fields")
-        items = tuple(forget_value(self.type(operands[name])) for name in fields)
+        items = tuple(forget_value(self.atom_type(operands[name])) for name in fields)
         return Operation(
             "tuple", Tuple(items, fields), cls, operands={name: operands[name] for name in fields}
         )
@@ -449,12 +450,12 @@ class _Pass:
                 return self.dictionary(keys, values)
             case ast.Attribute() if (path := ast.unparse(node)) in self.typed.program.constants:
                 return type_of(self.typed.program.constants[path])
-        return self.type(node)
+        return self.atom_type(node)
 
     def method(self, node: ast.Call, value: ast.expr, name: str, starred: bool) -> Operation:
         from myia.adjoint.rules.methods import METHODS
 
-        owner = self.type(value)
+        owner = self.atom_type(value)
         keywords = {k.arg: k.value for k in node.keywords}
         match owner:
             case NumpyScalar(dtype) if name == "item" and not node.args:
@@ -482,8 +483,8 @@ class _Pass:
                     return self.apply(key, [value, *node.args], _named(keywords))
                 if key in INACTIVE:
                     return Operation("inactive", ANY, key)
-                cls = _class_of(owner)
-                if cls is not None and hasattr(cls, name):
+                known = _class_of(owner)
+                if known is not None and hasattr(known, name):
                     return Operation("opaque", ANY, key, why=f"the method .{name} has no derivative rule")
         return Operation("dynamic", ANY, ("method", name))
 
@@ -557,7 +558,7 @@ class _Pass:
         keywords: dict[str, ast.expr],
     ) -> Type:
         if function is operator.getitem:
-            return self.item_type(self.type(arguments[0]), arguments[1])
+            return self.item_type(self.atom_type(arguments[0]), arguments[1])
         if isinstance(function, tuple) and rule.result == "example":
             return (
                 ANY
@@ -577,14 +578,14 @@ class _Pass:
             case "same":
                 return forget_value(self.operand_type(arguments[0]))
             case "values":
-                owner = self.type(arguments[0])
-                return List(_joined(owner.values)) if isinstance(owner, Dict) else ANY
+                owner = self.atom_type(arguments[0])
+                return List(join_all(owner.values)) if isinstance(owner, Dict) else ANY
             case "listed":
-                return self.listed(self.type(arguments[0]))
+                return self.listed(self.atom_type(arguments[0]))
             case "appended":
-                items = self.type(arguments[0])
+                items = self.atom_type(arguments[0])
                 return (
-                    join(items, List(forget_value(self.type(arguments[1]))))
+                    join(items, List(forget_value(self.atom_type(arguments[1]))))
                     if isinstance(items, List)
                     else items
                 )
@@ -598,7 +599,7 @@ class _Pass:
             case List():
                 return t
             case Tuple(items):
-                return List(_joined(tuple(map(forget_value, items))))
+                return List(join_all(tuple(map(forget_value, items))))
             case Array(dtype, int(rank)) if dtype is not None and rank:
                 return List(NumpyScalar(dtype) if rank == 1 else Array(dtype, rank - 1))
         return List(ANY)
@@ -633,25 +634,28 @@ class _Pass:
             case Tuple(items):
                 match index:
                     case ast.Slice(lower, upper, step):
-                        parts = [None if p is None else self.type(p) for p in (lower, upper, step)]
-                        values = [getattr(p, "value", UNKNOWN) if p is not None else None for p in parts]
-                        if UNKNOWN not in values:
-                            return Tuple(items[slice(*values)])
+                        bounds = [None if p is None else self.atom_type(p) for p in (lower, upper, step)]
+                        limits: list[Any] = [
+                            None if b is None else b.value if isinstance(b, Scalar) else UNKNOWN
+                            for b in bounds
+                        ]
+                        if UNKNOWN not in limits:
+                            return Tuple(items[slice(*limits)])
                         return ANY
                     case _:
-                        position = self.type(index)
+                        position = self.atom_type(index)
                         value = position.value if isinstance(position, Scalar) else UNKNOWN
                         if isinstance(value, int) and -len(items) <= value < len(items):
                             return items[value]
-                        return _joined(items)
+                        return join_all(items)
             case List(item):
                 return owner if isinstance(index, ast.Slice) else item
             case Dict(keys, values):
-                position = self.type(index)
+                position = self.atom_type(index)
                 key = position.value if isinstance(position, Scalar) else UNKNOWN
                 if keys is not None and key is not UNKNOWN and key in keys:
                     return values[keys.index(key)]
-                return _joined(values)
+                return join_all(values)
             case Scalar("str"):
                 return STR
             case Bottom():
@@ -665,7 +669,7 @@ class _Pass:
     def index_sample(self, part: ast.expr) -> Any:
         if isinstance(part, ast.Slice):
             return slice(None)
-        match self.type(part):
+        match self.atom_type(part):
             case Scalar("int"):
                 return 0
             case Scalar("none"):
@@ -700,7 +704,7 @@ def _example_type(function: Any, types: tuple[Type, ...], named: tuple[tuple[str
         start = forget_value(types[1]) if len(types) > 1 else INT
         return join(start, example_type(operator.add, (start, types[0].item)))  # the list may be empty
     if function in (max, min) and len(types) > 1:
-        return _joined(tuple(map(forget_value, types)))  # the result is one of them, whichever
+        return join_all(tuple(map(forget_value, types)))  # the result is one of them, whichever
     if REAL in types:
         return _example_of_real(function, types)
     samples = [sample(t) for t in types]
@@ -943,13 +947,6 @@ def as_expression(value: Any) -> ast.expr:
 
 def _named(keywords: dict[str | None, ast.expr]) -> dict[str, ast.expr]:
     return {name: value for name, value in keywords.items() if name is not None}
-
-
-def _joined(types: tuple[Type, ...]) -> Type:
-    joined: Type = BOTTOM
-    for t in types:
-        joined = join(joined, t)
-    return joined
 
 
 def is_hashable(value: Any) -> bool:

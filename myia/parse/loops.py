@@ -139,7 +139,7 @@ class Loops(Expressions):
             case builtins.enumerate if 1 <= len(args) + len(keywords) <= 2 and args:
                 inner = self.iteration(args[0])
                 start = args[1] if len(args) > 1 else keywords[0].value if keywords else None
-                first = None if start is None else self.atom(start)
+                first = None if start is None else self.assign(self.fresh("start"), self.atom(start), start)
 
                 def bind_both(k: ast.expr, target: ast.expr) -> None:
                     number = k if first is None else placed(ast.BinOp(first, ast.Add(), k), node)
@@ -200,6 +200,7 @@ class Loops(Expressions):
 
     def dictionary_iteration(self, table: ast.expr, kind: str, node: ast.expr) -> Iteration:
         """Over a dictionary by position, in its own order."""
+        table = self.assign(self.fresh("table"), table, node)  # the loop may rebind the user's name
         keys = self.assign(self.fresh("keys"), call_of(self.runtime("keys", node), [table], node), node)
         length = self.assign(self.fresh("count"), call_of(self.builtin("len", node), [keys], node), node)
 

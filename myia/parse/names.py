@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import FunctionType, ModuleType
+from types import ModuleType
 from typing import Any
 
 from myia.errors import UnsupportedMutation, UnsupportedSyntax
@@ -24,8 +24,8 @@ RESERVED = frozenset({"rt", *dir(builtins), *keyword.kwlist})
 
 EMITTED = frozenset(
     {
-        "rt", "np", "math", "default", "range", "reversed", "float", "len", "abs", "min", "max", "sum", "bool", "int",
-        "isinstance", "tuple", "list", "dict", "set", "zip",
+        "rt", "np", "math", "default", "range", "reversed", "float", "len", "abs", "min", "max", "sum",
+        "bool", "int", "isinstance", "tuple", "list", "dict", "set", "zip",
     }
 )  # fmt: skip
 EMITTED_ENDINGS = ("_forward", "_backward", "_globals", "_cell", "_grad")
@@ -38,7 +38,7 @@ class Names(ABC):
 
     source: Source
     scope: Scope
-    function: FunctionType | None = None
+    function: Any = None
     parent: Names | None = None
 
     out: list[ast.stmt] = field(default_factory=list)

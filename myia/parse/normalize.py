@@ -56,8 +56,9 @@ class _Brackets(ast.NodeTransformer):
     """Write a negative literal as a negation, so that `(-1) ** n` keeps its brackets."""
 
     def visit_Constant(self, node: ast.Constant) -> ast.expr:
-        if type(node.value) in (int, float) and node.value < 0:
-            return ast.UnaryOp(ast.USub(), ast.Constant(-node.value))
+        value: Any = node.value
+        if type(value) in (int, float) and value < 0:
+            return ast.UnaryOp(ast.USub(), ast.Constant(-value))
         return node
 
 

@@ -16,7 +16,7 @@ from importlib.machinery import SourceFileLoader
 from types import CodeType, FunctionType
 from typing import Any
 
-from myia.errors import Location, SourceUnavailable
+from myia.errors import Location, SourceUnavailable, UnsupportedSyntax
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
@@ -113,7 +113,14 @@ def _same_code(a: CodeType, b: CodeType) -> bool:
     def constants(code: CodeType) -> list[str]:
         return [repr(c) for c in code.co_consts if not isinstance(c, CodeType)]
 
-    return a.co_code == b.co_code and a.co_names == b.co_names and constants(a) == constants(b)
+    def inner(code: CodeType) -> list[CodeType]:
+        return [c for c in code.co_consts if isinstance(c, CodeType)]
+
+    return (
+        (a.co_code, a.co_names, constants(a)) == (b.co_code, b.co_names, constants(b))
+        and len(inner(a)) == len(inner(b))
+        and all(map(_same_code, inner(a), inner(b)))
+    )
 
 
 def _matching(candidates: list[FunctionNode], code: CodeType) -> FunctionNode | None:
@@ -168,7 +175,13 @@ def python_function(function: Any) -> tuple[FunctionType, tuple[Any, ...]]:
     if inspect.ismethod(function):
         inner, bound = python_function(function.__func__)
         return inner, (function.__self__, *bound)
-    call = getattr(type(function), "__call__", None)
+    if type(function).__module__ == "myia.api":
+        raise UnsupportedSyntax(
+            "a gradient inside a differentiated function",
+            reason="it is a second derivative, and higher derivatives are not supported yet",
+            remedy="write the inner gradient as a function of its own",
+        )
+    call = inspect.getattr_static(type(function), "__call__", None)
     if isinstance(call, FunctionType) and not isinstance(function, type):
         return call, (function,)
     raise _unavailable(function, "it is not a Python function")

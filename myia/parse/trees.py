@@ -51,8 +51,10 @@ def hint_for(node: ast.expr) -> str:
             return _HINTS.get(type(node), "value")
 
 
-_SYNONYMS = {"len": "length", "sum": "total", "max": "largest", "min": "least", "abs": "size", "float": "number",
-             "int": "number", "range": "numbers", "sorted": "ordered", "list": "items", "tuple": "items"}  # fmt: skip
+_SYNONYMS = {
+    "len": "length", "sum": "total", "max": "largest", "min": "least", "abs": "size", "float": "number",
+    "int": "number", "range": "numbers", "sorted": "ordered", "list": "items", "tuple": "items",
+}  # fmt: skip
 """What the result of a builtin is called, whose own name stays the builtin's."""
 
 

@@ -6,7 +6,7 @@ axis, a flag, an einsum subscript), never for an argument.
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -146,11 +146,11 @@ def type_of(value: Any, depth: int = 0) -> Type:
     if isinstance(value, tuple):
         return Tuple(tuple(type_of(item, depth + 1) for item in value), getattr(kind, "_fields", ()))
     if kind is list:
-        return List(functools.reduce(join, (type_of(item, depth + 1) for item in value), BOTTOM))
+        return List(join_all(type_of(item, depth + 1) for item in value))
     if kind is dict:
         if len(value) <= 64 and all(isinstance(key, (str, int, bool, type(None))) for key in value):
             return Dict(tuple(value), tuple(type_of(item, depth + 1) for item in value.values()))
-        return Dict(None, (functools.reduce(join, (type_of(v, depth + 1) for v in value.values()), BOTTOM),))
+        return Dict(None, (join_all(type_of(v, depth + 1) for v in value.values()),))
     if is_constant(value) and (isinstance(value, type) or not _user_instance(value)):
         return Known(value)
     return Instance(kind, _shadows_methods(value, kind))
@@ -158,8 +158,8 @@ def type_of(value: Any, depth: int = 0) -> Type:
 
 def _shadows_methods(value: Any, kind: type) -> bool:
     """Whether an attribute of the object itself hides one of its class: a method looked up there is wrong."""
-    own = getattr(value, "__dict__", None)
-    return bool(own) and any(hasattr(kind, name) for name in own)
+    own: dict[str, Any] = getattr(value, "__dict__", None) or {}
+    return any(hasattr(kind, name) for name in own)
 
 
 def _user_instance(value: Any) -> bool:
@@ -199,8 +199,16 @@ def join(a: Type, b: Type) -> Type:
         case Dict(k, p), Dict(m, q) if k == m:
             return shallow(Dict(k, tuple(map(join, p, q))))
         case Dict(_, p), Dict(_, q):
-            return shallow(Dict(None, (functools.reduce(join, (*p, *q), BOTTOM),)))
+            return shallow(Dict(None, (join_all((*p, *q)),)))
     return ANY
+
+
+def join_all(types: Iterable[Type]) -> Type:
+    """The least type that covers all; `BOTTOM` for none."""
+    joined: Type = BOTTOM
+    for t in types:
+        joined = join(joined, t)
+    return joined
 
 
 def shallow(t: Type, depth: int = 0) -> Type:
@@ -251,9 +259,9 @@ def may_vary(t: Type) -> bool:
         case Scalar(kind):
             return kind in ("float", "real", "complex")
         case NumpyScalar(dtype):
-            return dtype.kind in "fc"
+            return dtype.kind in "fcOV"
         case Array(dtype):
-            return dtype is None or dtype.kind in "fcO"
+            return dtype is None or dtype.kind in "fcOV"
         case Tuple(items):
             return any(map(may_vary, items))
         case List(item):
@@ -274,6 +282,11 @@ def is_complex(t: Type) -> bool:
         case NumpyScalar(dtype) | Array(dtype):
             return dtype is not None and dtype.kind == "c"
     return False
+
+
+def is_opaque(t: Type) -> bool:
+    """Whether an array holds objects or records, whose derivatives are not followed."""
+    return isinstance(t, (NumpyScalar, Array)) and t.dtype is not None and t.dtype.kind in "OV"
 
 
 def describe(t: Type) -> str:

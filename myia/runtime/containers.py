@@ -21,6 +21,7 @@ __all__ = [
     "builtin_set",
     "builtin_slice",
     "built",
+    "copied_table_adjoint",
     "include",
     "insert",
     "get_adjoint",
@@ -97,6 +98,17 @@ def items_adjoint(g: Any, table: Any) -> dict[Any, Any]:
 def get_adjoint(g: Any, table: Any, key: Any) -> dict[Any, Any]:
     """The adjoint of a dictionary from that of `table.get(key)`."""
     return {k: g if k == key else zeros_like(value) for k, value in table.items()}
+
+
+def copied_table_adjoint(g: Any, x: Any) -> Any:
+    """The adjoint of `x` in `dict(x)`. Raises MissingRule for a sequence of pairs."""
+    if isinstance(x, Mapping):
+        return g
+    raise MissingRule(
+        "dict() of pairs has no derivative rule",
+        reason="the gradient depends on the values in the pairs",
+        remedy="write a dictionary comprehension, {key: value for key, value in pairs}",
+    )
 
 
 def merged(table: dict[Any, Any], other: dict[Any, Any]) -> dict[Any, Any]:

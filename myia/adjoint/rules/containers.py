@@ -8,7 +8,7 @@ from myia.adjoint.template import adjoint, d, inactive
 
 inactive(rt.keys)
 inactive(rt.shortest, result="int")
-inactive(rt.include, rt.rebindable, rt.bound)
+inactive(rt.rebindable, rt.bound)
 
 
 @adjoint(rt.sequence, result="same")
@@ -89,7 +89,7 @@ def items(y, table, /):
 
 @adjoint(dict, result="same")
 def table(y, x, /):
-    d[x] += d[y]
+    d[x] += rt.copied_table_adjoint(d[y], x)
 
 
 @adjoint(rt.merged, ("tables", operator.or_), result="any")
