@@ -190,7 +190,8 @@ def test_kinds_of_parameters():
 
 
 @pytest.mark.parametrize(
-    "args, kwargs", [((), {}), ((1.0,), {}), ((1.0, 2.0, 3.0), {}), ((1.0, 2.0), {"y": 1.0}), ((), {"x": 1, "y": 2})]
+    "args, kwargs",
+    [((), {}), ((1.0,), {}), ((1.0, 2.0, 3.0), {}), ((1.0, 2.0), {"y": 1.0}), ((), {"x": 1, "y": 2})],
 )
 def test_a_wrong_call_is_the_type_error_of_the_function(args, kwargs):
     with pytest.raises(TypeError) as caught:
@@ -555,7 +556,14 @@ def test_threads_compile_and_call_at_once():
 
 def test_threads_compile_different_functions_at_once():
     start = threading.Barrier(6)
-    functions = [lambda x: x * 1.0, lambda x: x * 2.0, lambda x: norm(x * 3.0), lambda x: norm(x * 4.0), norm, helper]
+    functions = [
+        lambda x: x * 1.0,
+        lambda x: x * 2.0,
+        lambda x: norm(x * 3.0),
+        lambda x: norm(x * 4.0),
+        norm,
+        helper,
+    ]
 
     def work(function):
         start.wait()

@@ -55,10 +55,22 @@ def test_what_is_not_true_of_every_float_stays(kept):
 
 
 EXPRESSIONS = [
-    "x * 1", "1 * x", "x ** (2 - 1)", "(x if 2 > 1 else y) * 1.0", "x * 0 + y", "not 3 > 2", "(x > 0) and True",
-    "(x > 0) or (y > 0)", "False or (x > 0)", "x - 0", "x * (5 - 4) ** 2", "(x > 0) and (2 > 3) and (y > 0)",
-    "x if not (None is not None) else y", "2 * 3 + x", "abs(x * 1) ** (3 - 2)",
-]  # fmt: skip
+    "x * 1",
+    "1 * x",
+    "x ** (2 - 1)",
+    "(x if 2 > 1 else y) * 1.0",
+    "x * 0 + y",
+    "not 3 > 2",
+    "(x > 0) and True",
+    "(x > 0) or (y > 0)",
+    "False or (x > 0)",
+    "x - 0",
+    "x * (5 - 4) ** 2",
+    "(x > 0) and (2 > 3) and (y > 0)",
+    "x if not (None is not None) else y",
+    "2 * 3 + x",
+    "abs(x * 1) ** (3 - 2)",
+]
 VALUES = [0.0, -0.0, 1.5, -2.0, math.inf, -math.inf, math.nan]
 
 
@@ -120,7 +132,10 @@ def test_only_what_is_wanted_is_made():
 
 
 def test_an_operand_named_like_a_temporary_is_not_captured():
-    assert made(shared_factor, {"a"}, a="factor", b="y") == ["factor_1 = d_out * out", "factor + factor_1 * y"]
+    assert made(shared_factor, {"a"}, a="factor", b="y") == [
+        "factor_1 = d_out * out",
+        "factor + factor_1 * y",
+    ]
 
 
 def test_the_index_is_instantiated_and_the_value_folded():
@@ -128,7 +143,11 @@ def test_the_index_is_instantiated_and_the_value_folded():
     rule = Rule(gathered, False, "example")
     (term,) = instantiate(rule, names, "out", ast.Name("d_out", ast.Load()), {"x"}.__contains__, str)
     assert isinstance(term, Term)
-    assert (ast.unparse(term.operand), ast.unparse(term.index), ast.unparse(term.value)) == ("rows", "3", "d_out")
+    assert (ast.unparse(term.operand), ast.unparse(term.index), ast.unparse(term.value)) == (
+        "rows",
+        "3",
+        "d_out",
+    )
 
 
 def test_the_template_is_not_changed():

@@ -107,10 +107,22 @@ def shuffled(x):
 
 
 WRITES = [
-    appends, sorts_in_place, fills_through_a_function, gives_out, gives_out_by_position, gives_out_to_a_method,
-    ufunc_at, operator_module, unbound_method, heap, bound_method_kept, in_a_callee, callee_writes_a_global,
-    augments_an_array, shuffled,
-]  # fmt: skip
+    appends,
+    sorts_in_place,
+    fills_through_a_function,
+    gives_out,
+    gives_out_by_position,
+    gives_out_to_a_method,
+    ufunc_at,
+    operator_module,
+    unbound_method,
+    heap,
+    bound_method_kept,
+    in_a_callee,
+    callee_writes_a_global,
+    augments_an_array,
+    shuffled,
+]
 
 
 @pytest.mark.parametrize("function", WRITES)

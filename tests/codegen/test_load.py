@@ -62,6 +62,17 @@ def test_modules_do_not_share_names_or_files():
     assert user_place("user.py", 2) is None
 
 
+def test_a_module_loaded_while_another_is_has_a_file_of_its_own():
+    """As when two threads compile at once."""
+    inner = []
+    names = {"also": lambda: inner.append(load("f", "b = 1\n", {1: ("inner.py", 1)}, {}))}
+    outer = load("f", "also()\n", {1: ("outer.py", 1)}, names)
+    assert outer.filename != inner[0].filename
+    assert linecache.getline(outer.filename, 1) == "also()\n"
+    assert user_place(inner[0].filename, 1) == ("inner.py", 1)
+    assert user_place(outer.filename, 1) == ("outer.py", 1)
+
+
 # -- exceptions -----------------------------------------------------------------------------------
 
 

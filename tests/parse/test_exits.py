@@ -165,10 +165,21 @@ def guarded_return_then_break(a, b):
 
 
 EXITS = [
-    return_in_branch, return_in_one_branch_of_two, break_in_middle, continue_in_middle, hidden_exits, loop_else,
-    while_else_with_continue, return_from_two_loops, break_of_inner_then_outer, return_in_endless_loop,
-    return_in_loop_else, no_return, code_after_exit, guarded_return_then_break,
-]  # fmt: skip
+    return_in_branch,
+    return_in_one_branch_of_two,
+    break_in_middle,
+    continue_in_middle,
+    hidden_exits,
+    loop_else,
+    while_else_with_continue,
+    return_from_two_loops,
+    break_of_inner_then_outer,
+    return_in_endless_loop,
+    return_in_loop_else,
+    no_return,
+    code_after_exit,
+    guarded_return_then_break,
+]
 
 
 @pytest.mark.parametrize("function", EXITS)

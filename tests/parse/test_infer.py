@@ -101,10 +101,31 @@ def test_nesting_has_a_limit():
 # -- join -----------------------------------------------------------------------------------------
 
 SOME = [
-    FLOAT, INT, REAL, NONE, ANY, BOTTOM, Scalar("int", 1), Scalar("int", 2), Array(F8, 1), Array(F8, 2), Array(F4, 1),
-    Array(None, None), Tuple((FLOAT, INT)), Tuple((INT, INT)), Tuple((FLOAT,)), List(FLOAT), List(INT), List(BOTTOM),
-    Dict(("a",), (FLOAT,)), Dict(("a",), (INT,)), Dict(("b",), (INT,)), Known(math.sin), Known(math.cos), Instance(Box),
-]  # fmt: skip
+    FLOAT,
+    INT,
+    REAL,
+    NONE,
+    ANY,
+    BOTTOM,
+    Scalar("int", 1),
+    Scalar("int", 2),
+    Array(F8, 1),
+    Array(F8, 2),
+    Array(F4, 1),
+    Array(None, None),
+    Tuple((FLOAT, INT)),
+    Tuple((INT, INT)),
+    Tuple((FLOAT,)),
+    List(FLOAT),
+    List(INT),
+    List(BOTTOM),
+    Dict(("a",), (FLOAT,)),
+    Dict(("a",), (INT,)),
+    Dict(("b",), (INT,)),
+    Known(math.sin),
+    Known(math.cos),
+    Instance(Box),
+]
 
 
 @pytest.mark.parametrize("a", SOME, ids=describe)

@@ -1,0 +1,66 @@
+# Emitted by Myia: python -m tests.test_golden --update
+# ruff: noqa
+# fmt: off
+
+def rnn_grad(w, u, b, inputs):
+    """d rnn / d w, u, b  (tests/golden_programs.py:65), specialised for w: float64[2], u: float64[2], b: float64[1], inputs: float64[2]."""
+    # -- forward ---------------------------------------------------------------
+    product_shape = rt.UNBOUND                    # 65: def rnn(w, u, b, inputs):
+    product_2_shape = rt.UNBOUND
+    total_2_shape = rt.UNBOUND
+    product_3 = rt.UNBOUND
+    h_saved = []
+    product_shape_saved = []
+    product_2_shape_saved = []
+    total_2_shape_saved = []
+    product_3_saved = []
+    h = rt.zeros(3)                               # 66: h = np.zeros(3)
+    loss = 0.0                                    # 67: loss = 0.0
+    sequence = inputs                             # 68: for x in inputs:
+    count = len(sequence)
+    for k in range(count):
+        x = sequence[k]
+        product = rt.matvec(w, h)                 # 69: h = np.tanh(w @ h + u @ x + b)
+        product_shape_saved.append(product_shape)
+        product_shape = product.shape
+        product_2 = rt.matvec(u, x)
+        product_2_shape_saved.append(product_2_shape)
+        product_2_shape = product_2.shape
+        total_2 = rt.add(product, product_2)
+        total_2_shape_saved.append(total_2_shape)
+        total_2_shape = total_2.shape
+        total = rt.add(total_2, b)
+        h_saved.append(h)
+        h = rt.tanh(total)
+        product_3_saved.append(product_3)         # 70: loss = loss + np.sum(h * h)
+        product_3 = rt.multiply(h, h)
+        loss = loss + rt.sum(product_3)
+    # -- reverse ---------------------------------------------------------------
+    d_loss = rt.ones_like(loss)                   # 71: return loss
+    d_w = rt.zeros_like(w)                        # 68: for x in inputs:
+    d_u = rt.zeros_like(u)
+    d_b = rt.zeros_like(b)
+    d_h = rt.zeros_like(h)
+    d_u_outer = rt.OuterSum(d_u)
+    d_w_outer = rt.OuterSum(d_w)
+    for k in reversed(range(count)):
+        d_product_3 = rt.spread(d_loss, product_3, None, False)  # 70: loss = loss + np.sum(h * h)
+        d_h = d_h + rt.times(d_product_3, h)
+        d_h = d_h + rt.times(d_product_3, h)
+        product_3 = product_3_saved.pop()
+        d_total = rt.tanh_adjoint(d_h, h)         # 69: h = np.tanh(w @ h + u @ x + b)
+        h = h_saved.pop()
+        d_total_2 = rt.sum_to(d_total, total_2_shape)
+        d_b += rt.unbroadcast(d_total, b)
+        total_2_shape = total_2_shape_saved.pop()
+        d_product = rt.sum_to(d_total_2, product_shape)
+        d_product_2 = rt.sum_to(d_total_2, product_2_shape)
+        x = sequence[k]                           # 68: for x in inputs:
+        product_2_shape = product_2_shape_saved.pop()  # 69: h = np.tanh(w @ h + u @ x + b)
+        d_u_outer.add(d_product_2, x)
+        product_shape = product_shape_saved.pop()
+        d_w_outer.add(d_product, h)
+        d_h = rt.array_dot(d_product, w)
+    d_u_outer.finish()                            # 68: for x in inputs:
+    d_w_outer.finish()
+    return (loss, d_w, d_u, d_b)

@@ -1,0 +1,24 @@
+# Emitted by Myia: python -m tests.test_golden --update
+# ruff: noqa
+# fmt: off
+
+def scalar_function_grad(x, y):
+    """d scalar_function / d x, y  (tests/golden_programs.py:27), specialised for x: float, y: float."""
+    # -- forward ---------------------------------------------------------------
+    sin = math.sin(x)                             # 28: z = math.sin(x) * y
+    z = sin * y
+    product = z * z                               # 29: return z * z + x / y
+    quotient = x / y
+    total = product + quotient
+    # -- reverse ---------------------------------------------------------------
+    d_total = 1.0                                 # 29: return z * z + x / y
+    d_product = d_total
+    d_quotient = d_total
+    d_x = d_quotient / y
+    d_y = -(d_quotient * quotient / y)
+    d_z = d_product * z
+    d_z = d_z + d_product * z
+    d_sin = d_z * y                               # 28: z = math.sin(x) * y
+    d_y = d_y + d_z * sin
+    d_x = d_x + d_sin * math.cos(x)
+    return (total, d_x, d_y)
