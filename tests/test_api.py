@@ -189,6 +189,13 @@ def test_kinds_of_parameters():
     assert df(3.0, 5.0, z=1.0) == (5.0, 3.0, 15.0)
 
 
+def test_a_parameter_named_self_by_keyword():
+    def f(self, x):
+        return self * x
+
+    assert grad(f, wrt=("self", "x"))(self=2.0, x=3.0) == (3.0, 2.0)
+
+
 @pytest.mark.parametrize(
     "args, kwargs",
     [((), {}), ((1.0,), {}), ((1.0, 2.0, 3.0), {}), ((1.0, 2.0), {"y": 1.0}), ((), {"x": 1, "y": 2})],
@@ -295,6 +302,16 @@ def test_explain_shows_every_stage_as_python():
     ast.parse(text)
     assert stages["emitted"].strip() == grad(rnn_step, wrt=(0, 1)).source_for(np.eye(2), np.ones(2)).strip()
     assert "h: 'float64[1]'" in stages["rnn_step: types"]
+
+
+def test_explain_of_lambdas_and_closures_is_python():
+    scale = 2.0
+    for function in (lambda x: x * scale, lambda x: (lambda v: v * x)(x), wraps(lambda x: f"{x:{3}}" and x)):
+        ast.parse(explain(function, 1.0))
+
+
+def wraps(function):
+    return lambda x: function(x) * 2.0
 
 
 def test_explain_of_a_gradient_keeps_its_wrt():
@@ -406,6 +423,10 @@ class Layer:
         return x * self.scale
 
 
+class OtherLayer:
+    pass
+
+
 LAYER = Layer()
 
 
@@ -440,6 +461,78 @@ def test_a_changed_class_attribute(monkeypatch):
 
 def uses_builtins(x):
     return abs(x) * max(1.0, 2.0)
+
+
+def test_replaced_code():
+    """As IPython's autoreload does: the function stays the same object."""
+
+    def callee(x):
+        return x * 2.0
+
+    def f(x):
+        return callee(x)
+
+    def other(x):
+        return x * 9.0
+
+    df, dg = grad(f), grad(callee)
+    assert (df(1.0), dg(1.0)) == (2.0, 2.0)
+    callee.__code__ = other.__code__
+    assert f(1.0) == 9.0
+    assert (df(1.0), dg(1.0)) == (9.0, 9.0)
+
+
+def test_a_keyword_only_default_changed_in_place():
+    def f(x, *, scale=2.0):
+        return x * scale
+
+    df, dg = grad(f), grad(lambda x: f(x))
+    assert (df(1.0), dg(1.0)) == (2.0, 2.0)
+    f.__kwdefaults__["scale"] = 5.0
+    assert (df(1.0), dg(1.0)) == (5.0, 5.0)
+
+
+def test_a_changed_call_of_a_callable_object(monkeypatch):
+    model = Model(3.0)
+    df = grad(model)
+    assert df(1.0) == 3.0
+    monkeypatch.setattr(Model, "__call__", lambda self, x: x * 13.0)
+    assert df(1.0) == 13.0
+
+
+def test_a_nested_functions_world_is_watched(monkeypatch):
+    def f(x):
+        def inner(v):
+            return scaled(v) * FACTOR
+
+        return inner(x) + (lambda v: scaled(v))(x)
+
+    df = grad(f)
+    assert df(1.0) == 9.0
+    monkeypatch.setitem(globals(), "scaled", lambda x: x * 7.0)
+    assert df(1.0) == 21.0
+    monkeypatch.setitem(globals(), "FACTOR", np.float32(3.0))
+    assert df(1.0) == 28.0
+
+
+def test_a_changed_class_in_isinstance(monkeypatch):
+    def f(x, layer):
+        return x * 2.0 if isinstance(layer, Layer) else x
+
+    df = grad(f)
+    assert df(1.0, LAYER) == 2.0
+    monkeypatch.setitem(globals(), "Layer", OtherLayer)
+    assert df(1.0, LAYER) == 1.0
+
+
+def test_an_attribute_that_changes_its_type():
+    def f(model, x):
+        return np.sum(model.weight * x)
+
+    df, model = grad(f, wrt="x"), Model(2.0)
+    assert df(model, 1.0) == 2.0
+    model.weight = np.ones(3)
+    assert df(model, 1.0) == 3.0
 
 
 def test_a_shadowed_builtin(monkeypatch):

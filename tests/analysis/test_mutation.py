@@ -193,6 +193,19 @@ def test_what_only_looks_like_a_write_is_fine(function, expected):
     assert grad(function)(np.array([3.0, 1.0])).tolist() == expected
 
 
+class WithState:
+    def __init__(self, state):
+        self.state = state
+
+
+@pytest.mark.parametrize("other", [WithState(1.0), BAG, np.ones(2), [1.0]], ids=lambda x: type(x).__name__)
+def test_a_class_that_is_only_asked_about_is_not_called(other):
+    def f(x, other):
+        return x * 2.0 if isinstance(other, WithState) else x
+
+    assert grad(f)(1.0, other) == (2.0 if isinstance(other, WithState) else 1.0)
+
+
 def test_the_message_says_what_to_do():
     with pytest.raises(MyiaError) as caught:
         grad(appends)(1.0)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import linecache
 import math
 import re
 
 import numpy as np
+import pytest
 
 from myia import grad
 from myia.codegen.emit import Printer
@@ -101,6 +103,22 @@ def test_both_sweeps_quote_each_line_that_takes_part():
     for part in (forward, reverse):
         for text in ("y = math.sin(y) * x", "y = y * x + x**k", "y = -y", "for k in range(n):"):
             assert f": {text}" in part
+
+
+@pytest.mark.parametrize("filename", ["C:\\Users\\new\\N.py", 'a"""b.py', 'ends with "', "ends with \\"])
+def test_any_file_name_may_stand_in_the_docstring(filename):
+    text = "def f(x):\n    return x * 2.0\n"
+    linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
+    names: dict = {}
+    exec(compile(text, filename, "exec"), names)  # noqa: S102
+    df = grad(names["f"])
+    assert df(1.0) == 2.0
+    assert filename in inspect.getdoc(df._latest.module["f_grad"])
+
+
+@pytest.mark.parametrize("key", ["a\\N", 'a"""b', "\\", '"'])
+def test_any_key_may_stand_in_the_docstring(key):
+    assert grad(lambda table: table[key] * 2.0)({key: 1.0}) == {key: 2.0}
 
 
 def test_a_file_without_text_is_emitted_without_comments():

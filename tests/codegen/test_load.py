@@ -203,6 +203,45 @@ def test_a_missing_rule_found_while_running_has_the_users_place():
     assert "return function(y)  # here" in str(info.value)
 
 
+def suppresses(key):
+    try:
+        return {}[key]
+    except KeyError:
+        raise ValueError("no such key")  # noqa: B904 - the context is what is tested
+
+
+def raises_with_a_context(x, key):
+    suppresses(key)
+    return x
+
+
+def raises_from_a_cause(x):
+    if x > 0.0:
+        raise ValueError("effect") from KeyError("cause")
+    return x
+
+
+def always_raises(x):
+    raise NotImplementedError("a subclass does it")
+
+
+def test_the_context_of_an_exception_stays_visible():
+    error = caught(raises_with_a_context, (1.0, 2), ValueError)
+    assert isinstance(error.__context__, KeyError)
+    assert not error.__suppress_context__
+    assert "During handling of the above exception" in "".join(traceback.format_exception(error))
+
+
+def test_the_cause_of_an_exception_is_kept():
+    error = caught(raises_from_a_cause, (1.0,), ValueError)
+    assert isinstance(error.__cause__, KeyError)
+
+
+def test_a_function_that_only_raises_raises():
+    error = caught(always_raises, (1.0,), NotImplementedError)
+    assert str(error) == "a subclass does it"
+
+
 def test_an_exception_is_noted_once_a_call():
     df = value_and_grad(asserts)
     for _ in range(2):

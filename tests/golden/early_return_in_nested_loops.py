@@ -49,7 +49,7 @@ def early_return_in_nested_loops_grad(x, rows):
     else:
         result = total                            # 82: return total
     # -- reverse ---------------------------------------------------------------
-    d_result = 1.0                                # 81: return total * x
+    d_result = 1.0                                # 82: return total
     if test_3:                                    # 77: for row in rows:
         d_total = 0.0
     else:

@@ -31,8 +31,8 @@ def nested_function_grad(x, scale):
     scaled_3, scaled_3_record = scaled_forward(scale, total_2)
     total = scaled_2 + scaled_3
     # -- reverse ---------------------------------------------------------------
-    d_total = 1.0                                 # 111: return scale * v * v
-    d_scaled_2 = d_total                          # 113: return scaled(x) + scaled(x + 1.0)
+    d_total = 1.0                                 # 113: return scaled(x) + scaled(x + 1.0)
+    d_scaled_2 = d_total
     parts = scaled_backward(scaled_3_record, d_total)
     d_scale = parts[0]
     d_x = parts[1]

@@ -12,9 +12,8 @@ def recursion_forward(x, n):
     else:
         difference = n - 1                        # 99: return x * recursion(x, n - 1)
         recursion_2, recursion_2_record = recursion_forward(x, difference)
-        rt.plain(recursion_2)
         result = x * recursion_2
-    return (result, (recursion_2, recursion_2_record, test, x))  # 98: return 1.0
+    return (result, (recursion_2, recursion_2_record, test, x))
 
 
 def recursion_backward(record, d_result):
@@ -23,8 +22,8 @@ def recursion_backward(record, d_result):
     if test:                                      # 97: if n == 0:
         d_x = 0.0
     else:
-        d_x = rt.multiplied_adjoint(d_result, x, recursion_2)  # 99: return x * recursion(x, n - 1)
-        d_x = d_x + recursion_backward(recursion_2_record, rt.multiplied_adjoint(d_result, recursion_2, x))
+        d_x = d_result * recursion_2              # 99: return x * recursion(x, n - 1)
+        d_x = d_x + recursion_backward(recursion_2_record, d_result * x)
     return d_x
 
 
@@ -37,13 +36,12 @@ def recursion_grad(x, n):
     else:
         difference = n - 1                        # 99: return x * recursion(x, n - 1)
         recursion_2, recursion_2_record = recursion_forward(x, difference)
-        rt.plain(recursion_2)
         result = x * recursion_2
     # -- reverse ---------------------------------------------------------------
-    d_result = rt.ones_like(result)               # 98: return 1.0
+    d_result = 1.0                                # 99: return x * recursion(x, n - 1)
     if test:                                      # 97: if n == 0:
         d_x = 0.0
     else:
-        d_x = rt.multiplied_adjoint(d_result, x, recursion_2)  # 99: return x * recursion(x, n - 1)
-        d_x = d_x + recursion_backward(recursion_2_record, rt.multiplied_adjoint(d_result, recursion_2, x))
+        d_x = d_result * recursion_2              # 99: return x * recursion(x, n - 1)
+        d_x = d_x + recursion_backward(recursion_2_record, d_result * x)
     return (result, d_x)
