@@ -26,15 +26,15 @@ from myia.parse.guard import guard
 from myia.parse.infer import Inference, Typed
 from myia.parse.normalize import show, text_of
 from myia.parse.program import Program, names_read, names_written, statements_of
+from myia.parse.trees import own_nodes
 from myia.parse.types import (
     ANY,
-    AnyType,
-    Array,
     Scalar,
     Type,
     describe,
     is_complex,
     is_number,
+    may_be_number,
 )
 
 
@@ -111,7 +111,7 @@ class _Unit:
         reversal, both = self.differentiate(typed, frozenset(wrt), fresh)
         adjoints = reversal.adjoint_names
         seed: list[ast.stmt] = []
-        at = _return_of(program)
+        at = _wrong_return(typed) or _return_of(program)
         one = runtime_call("ones_like", ast.Name(result, ast.Load()))
         if result in adjoints:
             exact = isinstance(typed.result, Scalar) and typed.result.kind == "float"
@@ -274,9 +274,9 @@ class _Unit:
     def check_result(self, typed: Typed) -> None:
         """Refuse, where types tell already, a result that is not one real number."""
         t = typed.result
-        if is_number(t) or isinstance(t, AnyType) or (isinstance(t, Array) and t.rank in (0, None)):
+        if may_be_number(t):
             return
-        place = typed.program.source.location(_return_value(typed.program))
+        place = typed.program.source.location(_wrong_return(typed) or _return_value(typed.program))
         if is_complex(t):
             raise NotDifferentiable(
                 "the result is complex",
@@ -316,8 +316,17 @@ def _return_of(program: Program) -> ast.AST:
     node = program.source.node
     if isinstance(node, ast.Lambda):
         return node.body
-    returns = [n for n in ast.walk(node) if isinstance(n, ast.Return)]
-    return returns[-1] if returns else node
+    returns = [n for n in own_nodes(node.body) if isinstance(n, ast.Return)]
+    return max(returns, key=lambda n: n.lineno) if returns else node
+
+
+def _wrong_return(typed: Typed) -> ast.AST | None:
+    """Of several returns, the first that is known not to give a number."""
+    result = typed.program.result
+    statements = [s for s in statements_of(typed.program.body) if isinstance(s, ast.Assign)]
+    made = [s for s in statements if result in names_written(s)]
+    wrong = [s for s in made if not may_be_number(typed.operations[s].type)]
+    return wrong[0] if len(made) > 1 and wrong else None
 
 
 def _return_value(program: Program) -> ast.AST:

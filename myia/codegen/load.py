@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import linecache
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 _loaded: dict[str, LoadedModule] = {}
+_numbers = itertools.count(1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +30,7 @@ def load(
     name: str, text: str, origins: dict[int, tuple[str, int]], namespace: dict[str, Any]
 ) -> LoadedModule:
     """Execute emitted text in a namespace of its own."""
-    filename = f"<myia {name} {len(_loaded) + 1}>"
+    filename = f"<myia {name} {next(_numbers)}>"
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
     namespace["__name__"] = f"myia.emitted.{name}"
     exec(compile(text, filename, "exec"), namespace)  # noqa: S102 - our own text

@@ -13,7 +13,8 @@ from typing import Any
 
 import myia.runtime as rt
 from myia.codegen.namespace import Namespace
-from myia.parse.infer import OPERATORS, example_type
+from myia.parse.examples import example_type
+from myia.parse.infer import OPERATORS
 from myia.parse.program import Program
 from myia.parse.types import ANY, Array, Known, Type, constant_type, is_immutable, is_number, join
 
@@ -62,7 +63,7 @@ class Lowering:
             case ast.FunctionDef(name, arguments, body):
                 inner = self.program.nested[name]
                 untyped = Lowering(inner, {}, self.namespace)
-                made = ast.FunctionDef(name, self.defaults(inner, arguments), untyped.block(body), [])
+                made = ast.FunctionDef(name, arguments, untyped.block(body), [])
                 if "type_params" in ast.FunctionDef._fields:
                     made.type_params = []  # type: ignore[attr-defined]
             case ast.Return(value):
@@ -70,31 +71,6 @@ class Lowering:
             case _:
                 return [s]
         return [ast.copy_location(made, s)]
-
-    def defaults(self, inner: Program, arguments: ast.arguments) -> ast.arguments:
-        """The signature of a nested function, with its defaults."""
-        from myia.parse.program import KEYWORD_ONLY, POSITIONAL, POSITIONAL_ONLY, VAR_KEYWORD, VAR_POSITIONAL
-
-        made = ast.arguments([], [], None, [], [], None, [])
-        for parameter in inner.parameters:
-            argument = ast.arg(parameter.name)
-            default: ast.expr | None = None
-            if parameter.capture is not None:
-                default = ast.Name(parameter.capture, ast.Load())
-            elif parameter.optional:
-                default = ast.Constant(parameter.default)
-            if parameter.kind in (POSITIONAL_ONLY, POSITIONAL):
-                (made.posonlyargs if parameter.kind == POSITIONAL_ONLY else made.args).append(argument)
-                if default is not None:
-                    made.defaults.append(default)
-            elif parameter.kind == KEYWORD_ONLY:
-                made.kwonlyargs.append(argument)
-                made.kw_defaults.append(default)
-            elif parameter.kind == VAR_POSITIONAL:
-                made.vararg = argument
-            elif parameter.kind == VAR_KEYWORD:
-                made.kwarg = argument
-        return made
 
     def target(
         self, target: ast.Name | ast.Attribute | ast.Subscript

@@ -11,11 +11,10 @@ rules. Only functions with a rule or in the table of inactive functions are run,
 from __future__ import annotations
 
 import ast
-import functools
 import inspect
 import operator
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from types import FunctionType, MethodType
 from typing import Any
@@ -26,17 +25,12 @@ import myia.runtime as rt
 from myia.adjoint.template import INACTIVE, RULES, SCALAR_RULES, Rule
 from myia.analysis.webs import split_webs
 from myia.errors import MyiaError
+from myia.parse.binding import as_expression, bind_call, binds, is_default, named_arguments
+from myia.parse.decide import class_of, is_foreign, is_instance, is_same, live_block, negated, reached
+from myia.parse.examples import NO_SAMPLE, example_type
 from myia.parse.normalize import normalize
 from myia.parse.program import (
-    KEYWORD_ONLY,
-    NO_DEFAULT,
-    POSITIONAL,
-    POSITIONAL_ONLY,
-    VAR_KEYWORD,
-    VAR_POSITIONAL,
-    Parameter,
     Program,
-    blocks_of,
 )
 from myia.parse.scope import static_attribute
 from myia.parse.types import (
@@ -44,8 +38,6 @@ from myia.parse.types import (
     BOOL,
     BOTTOM,
     INT,
-    NONE,
-    REAL,
     STR,
     UNKNOWN,
     Array,
@@ -78,12 +70,6 @@ OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le,
     ast.Gt: operator.gt, ast.GtE: operator.ge, ast.Is: operator.is_, ast.IsNot: operator.is_not,
 }  # fmt: skip
-
-_FAILURES = (
-    TypeError, ValueError, IndexError, KeyError, AttributeError, ArithmeticError, NotImplementedError,
-    MyiaError,
-)  # fmt: skip
-"""What running an operation on a sample may raise; the result's type is then unknown."""
 
 _ROUNDS = 12
 
@@ -185,7 +171,7 @@ class Inference:
                 if typed.result == before or not self._running[key]:
                     break
         del self._running[key]
-        typed.program = replace(program, body=_live(program.body, typed))
+        typed.program = replace(program, body=live_block(program.body, typed.type_of))
         return typed
 
 
@@ -209,7 +195,7 @@ class _Pass:
                 types[name] = Nested(self.inference.nested_program(nested), ())
         for attempt in range(_ROUNDS):
             changed = False
-            for statement in _reached(program.body, self.typed):
+            for statement in reached(program.body, self.typed.type_of):
                 changed |= self.statement(statement, widen=attempt > 5)
             if not changed:
                 break
@@ -244,6 +230,8 @@ class _Pass:
     # -- operations -------------------------------------------------------------------------------
 
     def atom_type(self, atom: ast.expr) -> Type:
+        if isinstance(atom, ast.Name):
+            return self.typed.types.get(atom.id, BOTTOM)  # not reached yet
         return self.typed.type_of(atom)
 
     def operation(self, node: ast.expr) -> Operation:
@@ -253,13 +241,13 @@ class _Pass:
             case ast.BinOp(left, op, right):
                 return self.apply(OPERATORS[type(op)], [left, right], {})
             case ast.UnaryOp(ast.Not(), operand):
-                return Operation("inactive", _negated(self.atom_type(operand)))
+                return Operation("inactive", negated(self.atom_type(operand)))
             case ast.UnaryOp(op, operand):
                 return self.apply(OPERATORS[type(op)], [operand], {})
             case ast.Compare(left, [op], [right]):
                 if isinstance(op, (ast.Is, ast.IsNot)):
-                    same = _is_same(self.atom_type(left), self.atom_type(right))
-                    return Operation("inactive", _negated(same) if isinstance(op, ast.IsNot) else same)
+                    same = is_same(self.atom_type(left), self.atom_type(right))
+                    return Operation("inactive", negated(same) if isinstance(op, ast.IsNot) else same)
                 if isinstance(op, (ast.In, ast.NotIn)):
                     return Operation("inactive", BOOL)
                 return Operation("inactive", self.by_example(OPERATORS[type(op)], [left, right], {}))
@@ -312,7 +300,7 @@ class _Pass:
             return Operation(
                 "inactive", self.inactive_result(INACTIVE[key], operator.attrgetter(name), [value], {})
             )
-        cls = _class_of(owner)
+        cls = class_of(owner)
         if cls is not None and not hasattr(cls, name):
             return Operation("inactive", ANY)  # Python will say so, if it gets there
         return Operation(
@@ -321,7 +309,7 @@ class _Pass:
 
     def call(self, node: ast.Call) -> Operation:
         arguments = list(node.args)
-        keywords = {k.arg: k.value for k in node.keywords}
+        keywords = {k.arg: k.value for k in node.keywords if not is_default(k)}
         starred = any(isinstance(a, ast.Starred) for a in arguments) or None in keywords
         match node.func:
             case ast.Attribute(value, name) if ast.unparse(node.func) not in self.typed.program.constants:
@@ -337,14 +325,14 @@ class _Pass:
             captures = (
                 tuple(map(self.capture_type, function.program.captures)) if direct else function.captures
             )
-            return self.user(function.program, arguments, _named(keywords), closure, captures)
+            return self.user(function.program, arguments, named_arguments(keywords), closure, captures)
         if isinstance(function, Instance):
             return Operation("dynamic", ANY, inspect.getattr_static(function.cls, "__call__", None))
         if not isinstance(function, Known):
             return Operation("dynamic", ANY)
         if starred:
             return self.known_starred(function.value)
-        operation = self.known(function.value, arguments, _named(keywords))
+        operation = self.known(function.value, arguments, named_arguments(keywords))
         if (
             operation.kind == "opaque"
             and operation.why == f"{name_of(function.value)} has no derivative rule"
@@ -374,7 +362,7 @@ class _Pass:
         if function is sum and len(arguments) > 1 and isinstance(self.atom_type(arguments[1]), (List, Tuple)):
             return Operation("opaque", ANY, function, why="sum() of lists has no derivative rule")
         if function is isinstance and len(arguments) == 2:
-            return Operation("inactive", _is_instance(*map(self.atom_type, arguments)), function)
+            return Operation("inactive", is_instance(*map(self.atom_type, arguments)), function)
         if is_hashable(function):
             if function in RULES or function in SCALAR_RULES:
                 return self.apply(function, arguments, keywords)
@@ -456,12 +444,12 @@ class _Pass:
         from myia.adjoint.rules.methods import METHODS
 
         owner = self.atom_type(value)
-        keywords = {k.arg: k.value for k in node.keywords}
+        keywords = {k.arg: k.value for k in node.keywords if not is_default(k)}
         match owner:
             case NumpyScalar(dtype) if name == "item" and not node.args:
                 return self.known(float, [value], {}) if dtype.kind == "f" else Operation("inactive", ANY)
             case Array() | NumpyScalar() if name in METHODS and not starred:
-                return self.known(METHODS[name], [value, *node.args], _named(keywords))
+                return self.known(METHODS[name], [value, *node.args], named_arguments(keywords))
             case Instance(cls, False):
                 found = inspect.getattr_static(cls, name, None)
                 if isinstance(found, (FunctionType, staticmethod)) and not starred:
@@ -469,7 +457,9 @@ class _Pass:
                     self.inference.methods[cls, name] = function
                     receiver = [] if isinstance(found, staticmethod) else [value]
                     if isinstance(function, FunctionType):
-                        return self.user_function(function, [*receiver, *node.args], _named(keywords))
+                        return self.user_function(
+                            function, [*receiver, *node.args], named_arguments(keywords)
+                        )
                 return Operation("dynamic", ANY, ("method", name))
             case Bottom():
                 return Operation("dynamic", BOTTOM, ("method", name))
@@ -480,10 +470,10 @@ class _Pass:
             case List() | Dict() | Tuple() | Scalar():
                 key = ("method", name)
                 if key in RULES and not starred:
-                    return self.apply(key, [value, *node.args], _named(keywords))
+                    return self.apply(key, [value, *node.args], named_arguments(keywords))
                 if key in INACTIVE:
                     return Operation("inactive", ANY, key)
-                known = _class_of(owner)
+                known = class_of(owner)
                 if known is not None and hasattr(known, name):
                     return Operation("opaque", ANY, key, why=f"the method .{name} has no derivative rule")
         return Operation("dynamic", ANY, ("method", name))
@@ -514,10 +504,10 @@ class _Pass:
             return Operation(
                 "opaque", ANY, function, why=f"{name_of(function)} of unknown objects has no derivative rule"
             )
-        if any(_is_foreign(t) for t in types) and getattr(function, "__module__", "") == "_operator":
+        if any(is_foreign(t) for t in types) and getattr(function, "__module__", "") == "_operator":
             why = "an operator of a class of its own has no derivative rule"
             return Operation("opaque", ANY, function, why=why)
-        if rule is None or not _binds(rule, arguments, keywords):
+        if rule is None or not binds(rule, arguments, keywords):
             rule = RULES.get(function) or SCALAR_RULES.get(function)
         if rule is None:
             result = self.by_example(function, arguments, keywords)
@@ -624,7 +614,7 @@ class _Pass:
                     return Array(dtype, None)
                 parts = index.elts if isinstance(index, ast.Tuple) else [index]
                 picks = [self.index_sample(part) for part in parts]
-                if any(pick is _NO_SAMPLE for pick in picks) or dtype is None:
+                if any(pick is NO_SAMPLE for pick in picks) or dtype is None:
                     return Array(dtype, None)
                 try:
                     found = type_of(np.ones((1,) * rank, dtype)[tuple(picks)])
@@ -682,271 +672,7 @@ class _Pass:
                 return np.ones((1,) * rank, dtype)
         if isinstance(part, ast.Constant) and part.value is Ellipsis:
             return Ellipsis
-        return _NO_SAMPLE
-
-
-def example_type(function: Any, types: tuple[Type, ...], named: tuple[tuple[str, Type], ...] = ()) -> Type:
-    """The type of `function(*types, **named)`, found by running it on samples; ANY if it cannot be."""
-    if BOTTOM in types:
-        return BOTTOM
-    try:
-        return _example_type(function, types, named)
-    except TypeError:  # a constant that cannot be hashed
-        return _example_type.__wrapped__(function, types, named)
-
-
-@functools.lru_cache(maxsize=4096)
-def _example_type(function: Any, types: tuple[Type, ...], named: tuple[tuple[str, Type], ...]) -> Type:
-    if function is operator.pow and all(isinstance(t, Scalar) and t.kind == "int" for t in types):
-        exponent = types[1].value  # type: ignore[attr-defined]
-        return REAL if exponent is UNKNOWN else INT if exponent >= 0 else Scalar("float")
-    if function is sum and types and isinstance(types[0], List):
-        start = forget_value(types[1]) if len(types) > 1 else INT
-        return join(start, example_type(operator.add, (start, types[0].item)))  # the list may be empty
-    if function in (max, min) and len(types) > 1:
-        return join_all(tuple(map(forget_value, types)))  # the result is one of them, whichever
-    if REAL in types:
-        return _example_of_real(function, types)
-    samples = [sample(t) for t in types]
-    keywords = {name: sample(t) for name, t in named}
-    if any(value is _NO_SAMPLE for value in (*samples, *keywords.values())):
-        return ANY
-    try:
-        with np.errstate(all="ignore"):
-            return forget_value(type_of(function(*samples, **keywords)))
-    except _FAILURES:
-        return ANY
-
-
-def _example_of_real(function: Any, types: tuple[Type, ...]) -> Type:
-    """With a number of unknown kind among the operands, arithmetic gives another, or an array."""
-    if getattr(function, "__module__", "") == "math":
-        return Scalar("float")
-    if function in _COMPARISONS:
-        return BOOL if all(map(is_number, types)) else ANY
-    if function not in _ARITHMETIC and not isinstance(function, np.ufunc):
-        return ANY
-    if all(map(is_number, types)):
-        return REAL
-    ranks = {t.rank for t in types if isinstance(t, Array)}
-    others = [t for t in types if not isinstance(t, Array) and not is_number(t)]
-    if len(ranks) == 1 and not others:
-        return Array(None, ranks.pop())
-    return ANY
-
-
-_COMPARISONS = (operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge)
-_ARITHMETIC = (
-    operator.add, operator.sub, operator.mul, operator.truediv, operator.pow, operator.neg, operator.pos,
-    operator.floordiv, operator.mod,
-)  # fmt: skip
-
-
-def _binds(rule: Rule, arguments: list[ast.expr], keywords: dict[str, ast.expr]) -> bool:
-    try:
-        rule.signature.bind(*arguments, **keywords)
-    except TypeError:
-        return False
-    return True
-
-
-def _decided(s: ast.If, typed: Typed) -> list[ast.stmt] | None:
-    """The branch that types show is taken, such as that of `isinstance(x, float)`."""
-    t = typed.type_of(s.test)
-    if isinstance(t, Scalar) and t.kind == "bool" and t.value is not UNKNOWN:
-        return s.body if t.value else s.orelse
-    return None
-
-
-def _reached(block: list[ast.stmt], typed: Typed) -> Iterator[ast.stmt]:
-    """The statements of a block without the branches that types show are not taken."""
-    for s in block:
-        yield s
-        branch = _decided(s, typed) if isinstance(s, ast.If) else None
-        for inner in blocks_of(s) if branch is None else [branch]:
-            yield from _reached(inner, typed)
-
-
-def _live(block: list[ast.stmt], typed: Typed) -> list[ast.stmt]:
-    """The block with decided branches in the place of their `if`."""
-    live: list[ast.stmt] = []
-    for s in block:
-        match s:
-            case ast.If(test, body, orelse):
-                branch = _decided(s, typed)
-                if branch is not None:
-                    live += _live(branch, typed)
-                else:
-                    live.append(ast.copy_location(ast.If(test, _live(body, typed), _live(orelse, typed)), s))
-            case ast.For(target, walk, body):
-                live.append(ast.copy_location(ast.For(target, walk, _live(body, typed), []), s))
-            case ast.While(test, body):
-                live.append(ast.copy_location(ast.While(test, _live(body, typed), []), s))
-            case _:
-                live.append(s)
-    return live
-
-
-def _negated(t: Type) -> Type:
-    return (
-        Scalar("bool", not t.value)
-        if isinstance(t, Scalar) and t.kind == "bool" and t.value is not UNKNOWN
-        else BOOL
-    )
-
-
-def _is_same(a: Type, b: Type) -> Type:
-    """The truth of `a is b`, known only where one is None."""
-    if NONE not in (a, b) or ANY in (a, b) or BOTTOM in (a, b):
-        return BOOL
-    return Scalar("bool", a == b)
-
-
-def _is_instance(t: Type, classes: Type) -> Type:
-    """The truth of `isinstance`, where the type tells the class."""
-    wanted = classes.items if isinstance(classes, Tuple) else (classes,)
-    cls = _class_of(t)
-    if not all(isinstance(w, Known) and isinstance(w.value, type) for w in wanted):
-        return BOOL
-    if t == REAL and not any(_is_numeric(w.value) for w in wanted if isinstance(w, Known)):
-        return Scalar("bool", False)
-    if cls is None:
-        return BOOL
-    try:
-        return Scalar("bool", issubclass(cls, tuple(w.value for w in wanted if isinstance(w, Known))))
-    except TypeError:
-        return BOOL
-
-
-def _is_foreign(t: Type) -> bool:
-    """Whether a value has operators of its own: an object of the user's, a subclass of ndarray."""
-    if not isinstance(t, Instance) or t.cls is range:
-        return False
-    return not any(issubclass(t.cls, number) and t.cls.__mul__ is number.__mul__ for number in (int, float))
-
-
-def _is_numeric(cls: type) -> bool:
-    """Whether a number of some kind may be an instance of `cls`."""
-    numbers = (float, int, np.generic)
-    return issubclass(cls, numbers) or any(
-        issubclass(number, cls) for number in (*numbers, np.float64, np.int64)
-    )
-
-
-def _class_of(t: Type) -> type | None:
-    match t:
-        case Scalar(kind):
-            kinds = {
-                "float": float,
-                "int": int,
-                "bool": bool,
-                "complex": complex,
-                "str": str,
-                "none": type(None),
-            }
-            return kinds.get(kind)
-        case NumpyScalar(dtype):
-            return dtype.type
-        case Array():
-            return np.ndarray
-        case Tuple(_, ()):
-            return tuple
-        case List():
-            return list
-        case Dict():
-            return dict
-        case Instance(cls):
-            return cls
-    return None
-
-
-class _NoSample:
-    """Equal to nothing, so that a search among arrays compares by identity."""
-
-
-_NO_SAMPLE: Any = _NoSample()
-
-
-def sample(t: Type) -> Any:
-    """A value of type `t` with every dimension 1, or `_NO_SAMPLE`."""
-    match t:
-        case Scalar(kind, value):
-            if value is not UNKNOWN:
-                return value
-            return {"float": 1.0, "int": 1, "complex": 1j}.get(kind, _NO_SAMPLE)
-        case NumpyScalar(dtype):
-            return np.ones((), dtype)[()]
-        case Array(dtype, rank) if dtype is not None and rank is not None and dtype.kind in "fiubc":
-            return np.ones((1,) * rank, dtype)
-        case Tuple(items):
-            samples = [sample(item) for item in items]
-            return _NO_SAMPLE if any(s is _NO_SAMPLE for s in samples) else tuple(samples)
-        case List(item) if item != INT:  # a list of integers may be a shape: its length is not known
-            made = sample(item)
-            return _NO_SAMPLE if made is _NO_SAMPLE else [made]
-        case Known(value):
-            return value
-    return _NO_SAMPLE
-
-
-def bind_call(
-    program: Program, arguments: list[ast.expr], keywords: dict[str, ast.expr]
-) -> dict[str, ast.expr] | str:
-    """Each parameter with the expression it is given, or why Python would refuse the call."""
-    bound: dict[str, ast.expr] = {}
-    positional = list(arguments)
-    named = dict(keywords)
-    name = program.name
-    for parameter in program.parameters:
-        match parameter.kind:
-            case _ if parameter.kind == VAR_POSITIONAL:
-                bound[parameter.name] = ast.Tuple(positional, ast.Load())
-                positional = []
-            case _ if parameter.kind == VAR_KEYWORD:
-                keys: list[ast.expr | None] = [ast.Constant(key) for key in named]
-                bound[parameter.name] = ast.Dict(keys, list(named.values()))
-                named = {}
-            case _:
-                if positional and parameter.kind in (POSITIONAL_ONLY, POSITIONAL):
-                    if parameter.name in named and parameter.kind == POSITIONAL:
-                        return f"{name}() got multiple values for argument {parameter.name!r}"
-                    bound[parameter.name] = positional.pop(0)
-                elif parameter.name in named and parameter.kind in (POSITIONAL, KEYWORD_ONLY):
-                    bound[parameter.name] = named.pop(parameter.name)
-                elif parameter.optional:
-                    bound[parameter.name] = default_expression(program, parameter)
-                else:
-                    return f"{name}() is called without its argument {parameter.name!r}"
-    if positional:
-        return f"{name}() takes fewer positional arguments than it is given"
-    if named:
-        return f"{name}() has no parameter {next(iter(named))!r}"
-    return bound
-
-
-def default_expression(program: Program, parameter: Parameter) -> ast.expr:
-    """A parameter's default: a literal, the variable that keeps it, or a value to be bound by name."""
-    if parameter.capture is not None:
-        return ast.Name(parameter.capture, ast.Load())
-    value = parameter.default
-    if value is NO_DEFAULT:
-        raise AssertionError(parameter.name)
-    return as_expression(value)
-
-
-def as_expression(value: Any) -> ast.expr:
-    """A bound argument as an expression: already one, several, or a default of the rule."""
-    if isinstance(value, ast.expr):
-        return value
-    if isinstance(value, tuple):
-        return ast.Tuple([as_expression(item) for item in value], ast.Load())
-    if isinstance(value, dict):
-        return ast.Dict([ast.Constant(k) for k in value], [as_expression(v) for v in value.values()])
-    return ast.Constant(value)
-
-
-def _named(keywords: dict[str | None, ast.expr]) -> dict[str, ast.expr]:
-    return {name: value for name, value in keywords.items() if name is not None}
+        return NO_SAMPLE
 
 
 def is_hashable(value: Any) -> bool:

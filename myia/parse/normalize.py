@@ -80,6 +80,30 @@ def as_function(program: Program) -> ast.FunctionDef:
     return ast.FunctionDef(program.name, arguments, body, [], **_TYPE_PARAMETERS)
 
 
+def signature_of(program: Program) -> ast.arguments:
+    """The parameters of a nested function as it is written, defaults and stars included."""
+    made = ast.arguments([], [], None, [], [], None, [])
+    for parameter in program.parameters:
+        argument = ast.arg(parameter.name)
+        default: ast.expr | None = None
+        if parameter.capture is not None:
+            default = ast.Name(parameter.capture, ast.Load())
+        elif parameter.optional:
+            default = ast.Constant(parameter.default)
+        if parameter.kind in (POSITIONAL_ONLY, POSITIONAL):
+            (made.posonlyargs if parameter.kind == POSITIONAL_ONLY else made.args).append(argument)
+            if default is not None:
+                made.defaults.append(default)
+        elif parameter.kind == KEYWORD_ONLY:
+            made.kwonlyargs.append(argument)
+            made.kw_defaults.append(default)
+        elif parameter.kind == VAR_POSITIONAL:
+            made.vararg = argument
+        elif parameter.kind == VAR_KEYWORD:
+            made.kwarg = argument
+    return made
+
+
 _TYPE_PARAMETERS: dict[str, Any] = {"type_params": []} if "type_params" in ast.FunctionDef._fields else {}
 
 
@@ -215,7 +239,7 @@ class _Normalizer(Loops):
         self.origins.update(inner.origins)
         definition = as_function(program)
         definition.name = name
-        definition.args.args = definition.args.args[len(program.captures) :]
+        definition.args = signature_of(program)
         self.out.append(placed(definition, node))
         return load(name, node)
 

@@ -240,6 +240,11 @@ def is_number(t: Type) -> bool:
     return False
 
 
+def may_be_number(t: Type) -> bool:
+    """Whether a value of this type can be one real number: an array of rank 0, or unknown, may be."""
+    return is_number(t) or isinstance(t, (AnyType, Bottom)) or (isinstance(t, Array) and t.rank in (0, None))
+
+
 def is_scalar(t: Type) -> bool:
     return isinstance(t, (Scalar, NumpyScalar))
 

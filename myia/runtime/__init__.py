@@ -8,10 +8,10 @@ from myia.runtime.construct import *  # noqa: F403
 from myia.runtime.containers import *  # noqa: F403
 from myia.runtime.dynamic import *  # noqa: F403
 from myia.runtime.elementwise import *  # noqa: F403
-from myia.runtime.inactive import *  # noqa: F403  (after the module `shape`: rt.shape is np.shape)
+from myia.runtime.inactive import *  # noqa: F403
 from myia.runtime.index import *  # noqa: F403
 from myia.runtime.linalg import *  # noqa: F403
 from myia.runtime.products import *  # noqa: F403
 from myia.runtime.reduce import *  # noqa: F403
-from myia.runtime.shape import *  # noqa: F403
+from myia.runtime.shaping import *  # noqa: F403
 from myia.runtime.sort import *  # noqa: F403
