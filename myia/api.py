@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
+from operator import is_
 from types import FunctionType, MethodType
 from typing import Any, overload
 from weakref import WeakKeyDictionary
@@ -108,24 +109,29 @@ class Gradient:
         self.primal = function
         self.wrt = wrt
         self.with_value = with_value
-        self._function, self._bound = _plain(function)
-        self._parameters = _Parameters(self._function)
-        self._selected = self._positions(wrt)
         self._single = not isinstance(wrt, tuple)
-        self._compiled: dict[tuple[Any, ...], Compiled] = {}
         self._latest: Compiled | None = None
-        self._plain_count = len(self._parameters.names) if self._parameters.plain else -1
+        self._adopt(*_plain(function))
         self.__name__ = type(function).__name__
         functools.update_wrapper(self, function, updated=())
 
+    def _adopt(self, function: FunctionType, bound: tuple[Any, ...]) -> None:
+        """Take this plain function, and the arguments bound to it, as what is differentiated."""
+        self._function, self._bound = function, bound
+        self._parameters = _Parameters(function)
+        self._selected = self._positions(self.wrt)
+        self._plain_count = len(self._parameters.names) if self._parameters.plain else -1
+        self._compiled: dict[tuple[Any, ...], Compiled] = {}
+
     # -- calling ----------------------------------------------------------------------------------
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         compiled, arguments = self._compiled_for(args, kwargs)
         try:
             value, *adjoints = compiled.run(*arguments)
-        except BaseException as error:  # noqa: BLE001 - noted, and raised again
-            raise _explained(error, self.__name__) from error.__cause__
+        except BaseException as error:
+            _explain(error, self.__name__)
+            raise
         if self._single:
             gradient = like(adjoints[0], arguments[self._selected[0]])
         else:
@@ -151,7 +157,7 @@ class Gradient:
             )
         return self._latest.source
 
-    def source_for(self, *args: Any, **kwargs: Any) -> str:
+    def source_for(self, /, *args: Any, **kwargs: Any) -> str:
         """The emitted text for arguments of these types, without running it."""
         return self._compiled_for(args, kwargs)[0].source
 
@@ -161,6 +167,9 @@ class Gradient:
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[Compiled, tuple[Any, ...]]:
         if self._bound:
+            function, bound = _plain(self.primal)
+            if function is not self._function:  # the class of a callable object has another __call__ now
+                self._adopt(function, bound)
             args = self._bound + args
         if kwargs or len(args) != self._plain_count:
             args = tuple(flatten_call(self._function, args, kwargs)[0])
@@ -291,16 +300,16 @@ def flatten_call(
     return [bound.arguments[name] for name in names], places
 
 
-_signatures: WeakKeyDictionary[FunctionType, tuple[Any, Any, inspect.Signature]] = WeakKeyDictionary()
+_signatures: WeakKeyDictionary[FunctionType, tuple[Any, Any, Any, inspect.Signature]] = WeakKeyDictionary()
 
 
 def _signature_of(function: FunctionType) -> inspect.Signature:
     """The signature with the defaults the function has now."""
     known = _signatures.get(function)
-    if known is None or known[0] is not function.__defaults__ or known[1] is not function.__kwdefaults__:
-        signature = inspect.signature(function, follow_wrapped=False)
-        known = _signatures[function] = (function.__defaults__, function.__kwdefaults__, signature)
-    return known[2]
+    now = (function.__code__, function.__defaults__, tuple((function.__kwdefaults__ or {}).values()))
+    if known is None or not (known[0] is now[0] and known[1] is now[1] and all(map(is_, known[2], now[2]))):
+        known = _signatures[function] = (*now, inspect.signature(function, follow_wrapped=False))
+    return known[3]
 
 
 def _plain(function: Any) -> tuple[FunctionType, tuple[Any, ...]]:
@@ -346,21 +355,22 @@ def _definition(function: FunctionType, parameter: str | None = None) -> Locatio
     return Location(source.filename, source.node.lineno)
 
 
-def _explained(error: BaseException, name: str) -> BaseException:
-    """The error with the user's place: a note, or the location of a refusal."""
+def _explain(error: BaseException, name: str) -> None:
+    """Give an error the user's place: a note, or the location of a refusal.
+
+    Raises RecursionDepth in the place of a bare RecursionError.
+    """
     if isinstance(error, RecursionError) and not isinstance(error, MyiaError):
-        return RecursionDepth(
+        raise RecursionDepth(
             f"the gradient of {name} recurses deeper than the interpreter allows",
             reason=f"a recursive function's gradient recurses as deep as the function: {error}",
             remedy="raise the limit with sys.setrecursionlimit, or write the recursion as a loop",
             location=_deepest_place(error),
-        )
-    if isinstance(error, MyiaError):
-        if error.location is None:
-            error.location = _deepest_place(error)
-        return error
-    annotate(error)
-    return error
+        ) from error
+    if not isinstance(error, MyiaError):
+        annotate(error)
+    elif error.location is None:
+        error.location = _deepest_place(error)
 
 
 def _deepest_place(error: BaseException) -> Location | None:

@@ -152,7 +152,8 @@ def _check_callee(
     given = [typed.type_of(n) for n in ast.walk(value) if isinstance(n, ast.Name)]
     may_write = any(is_mutable(t) or t == ANY or isinstance(t, Instance) for t in given)
     if operation.kind in ("opaque", "inactive", "dynamic"):
-        called = [operation.function, *(t.value for t in given if isinstance(t, Known))]
+        passed = [t.value for t in given if isinstance(t, Known)]
+        called = [operation.function, *(passed if operation.function not in _ASKERS else [])]
         for function in called:
             _check_function(function, may_write, inference, checked)
     if operation.callee is None and operation.error is None:
@@ -165,6 +166,10 @@ def _check_callee(
         refuse_mutation(operation.callee, inference, checked)
     elif operation.error is not None:
         raise operation.error
+
+
+_ASKERS = (isinstance, issubclass, hasattr, callable, type)
+"""What takes a class or a function without calling it."""
 
 
 def _check_function(function: Any, may_write: bool, inference: Inference, checked: set[Typed]) -> None:

@@ -36,7 +36,8 @@ class Printer:
         if self.lines:
             self.lines += ["", ""]
         self._head(name, parameters)
-        self.lines.append(f'{_INDENT}"""{doc}"""')
+        plain = "\\" not in doc and '"' not in doc and doc.isprintable()
+        self.lines.append(f'{_INDENT}"""{doc}"""' if plain else f"{_INDENT}{doc!r}")
         for title, statements in parts:
             self._last = None
             if title and statements:

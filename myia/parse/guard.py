@@ -55,9 +55,11 @@ class _Conditions:
             self.of_type(expression, type_of(value))
 
     def program(self, function: FunctionType, program: Program) -> None:
-        if function.__defaults__ or function.__kwdefaults__:
+        self.same(f"{self.bind(function)}.__code__", function.__code__)
+        if function.__defaults__:
             self.same(f"{self.bind(function)}.__defaults__", function.__defaults__)
-            self.same(f"{self.bind(function)}.__kwdefaults__", function.__kwdefaults__)
+        for name, value in (function.__kwdefaults__ or {}).items():
+            self.same(f"{self.bind(function)}.__kwdefaults__.get({name!r}, MISSING)", value)
         for origin in program.origins.values():
             self.unchanged(self.load(origin), origin.load())
         for path, value in program.constants.items():
