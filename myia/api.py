@@ -193,7 +193,7 @@ class Gradient:
         chosen = wrt if isinstance(wrt, tuple) else (wrt,)
         names = self._parameters.names
         first = len(self._bound)
-        if not first and names and names[0] == "self":
+        if not first and names and names[0] in ("self", "cls"):
             first = 1
         positions = []
         for item in chosen:

@@ -72,6 +72,8 @@ class _Recomputation:
             return
         last = readers[-1]
         operands = names_read(value)
+        if name in operands:
+            return  # its operand is gone
         if operands & {n for s in steps_of(block[first + 1 : last + 1]) for n in names_written(s.statement)}:
             return
         at_hand = self.steady | reverse_reads(block[first : last + 1]) | self.candidates(block)
