@@ -141,8 +141,30 @@ class Model:
     def other_slope(self, x, y):
         return self.weight * x * y
 
+    @classmethod
+    @grad
+    def class_slope(cls, x):
+        return cls.factor * x
+
+    @staticmethod
+    @grad
+    def static_slope(x):
+        return 4.0 * x
+
+    factor = 7.0
+
     def __call__(self, x):
         return self.weight * x
+
+
+def test_a_gradient_as_a_class_method():
+    assert Model(3.0).class_slope(2.0) == 7.0
+    assert Model.class_slope(2.0) == 7.0
+
+
+def test_a_gradient_as_a_static_method():
+    assert Model.static_slope(2.0) == 4.0
+    assert Model(3.0).static_slope(2.0) == 4.0
 
 
 def test_methods_and_objects():

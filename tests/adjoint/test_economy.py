@@ -115,3 +115,88 @@ def test_outer_products_are_summed_in_blocks():
 )
 def test_right_all_the_same(function, args):
     check_gradient(function, args, analytic=False)
+
+
+# -- what may not be computed again -----------------------------------------------------------------
+
+
+def squares_itself(x, n):
+    for _ in range(n):
+        x = x * x
+    return x
+
+
+def squares_itself_in_a_branch(x, n):
+    for k in range(n):
+        if k != 1:
+            x = x * x
+    return x
+
+
+def squares_itself_while(x, n):
+    k = 0
+    while k < n:
+        x = x * x
+        k = k + 1
+    return x
+
+
+def adds_itself(x, n):
+    for _ in range(n):
+        x = x + x
+        x = math.sin(x)
+    return x
+
+
+def factor_times_itself(x, n):
+    y, c, b = 0.7 * x, 0.3 * x, x
+    for _ in range(n):
+        c = (y * x) * c
+        b = b * c
+    return b + c
+
+
+def two_that_feed_each_other(x, n):
+    a, b = x, 1.1
+    for _ in range(n):
+        a = a * b
+        b = a - b
+    return a * b
+
+
+def operand_written_before(x, n):
+    y, total = x, 0.0
+    for _ in range(n):
+        y = math.sin(y)
+        twice = y * x
+        total = total + twice * twice
+        y = y * 1.1
+    return total
+
+
+def operand_written_in_a_branch(x, n):
+    y, total = x, 0.0
+    for k in range(n):
+        twice = y * x
+        if twice > 0.3:
+            y = math.cos(twice)
+        total = total + twice * twice * y
+    return total
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        squares_itself,
+        squares_itself_in_a_branch,
+        squares_itself_while,
+        adds_itself,
+        factor_times_itself,
+        two_that_feed_each_other,
+        operand_written_before,
+        operand_written_in_a_branch,
+    ],
+)
+@pytest.mark.parametrize("n", [0, 1, 2, 4])
+def test_a_value_made_from_what_changes_is_right(function, n):
+    check_gradient(function, (1.05, n), analytic=False)

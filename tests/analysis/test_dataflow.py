@@ -80,6 +80,11 @@ def test_an_endless_loop_ends_at_its_breaks():
     assert assigned(BREAKS, frozenset.intersection)[1]["z = 1"] == {"a"}
 
 
+def test_a_break_out_of_a_for_is_one_way_to_its_end():
+    text = "for k in r:\n    if c:\n        a = 1\n        break\n    else:\n        pass\n    b = 1\nz = 1"
+    assert assigned(text)[1]["z = 1"] == {"a", "b", "k"}
+
+
 def test_breaks_belong_to_the_innermost_loop():
     _, before = assigned(
         "while True:\n    a = 1\n    while True:\n        b = 1\n        break\n    c = 1\n    break\nz = 1"

@@ -250,6 +250,23 @@ def test_an_exception_is_noted_once_a_call():
         assert len(info.value.__notes__) == 1
 
 
+ONE_AND_THE_SAME = ValueError("raised again and again")
+
+
+def raises_the_same(x):
+    if x > 0.0:
+        raise ONE_AND_THE_SAME
+    return x
+
+
+def test_an_exception_raised_twice_is_noted_once():
+    df = grad(raises_the_same)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="again and again") as info:
+            df(1.0)
+    assert len(info.value.__notes__) == 1
+
+
 def test_an_exception_of_the_caller_is_not_touched():
     with pytest.raises(TypeError) as info:
         grad(squares)(1.0, 2.0)
