@@ -114,3 +114,12 @@ def test_every_rule_reads_only_what_it_may(rule):
             assert {n.id for n in ast.walk(expression) if isinstance(n, ast.Name)} <= known
         if isinstance(step, Temporary):
             known.add(step.name)
+
+
+def both_ways(y, x):
+    d[x] += d[y] * 2.0
+    d[x] -= d[y] * x
+
+
+def test_running_adds_up_the_contributions_to_a_parameter():
+    assert run_template(Rule(both_ways, False, "example"), None, (5.0,), {}, 1.0, {"x"}) == {"x": -3.0}
