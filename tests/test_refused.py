@@ -10,10 +10,10 @@ import pytest
 
 from myia import grad, value_and_grad
 from myia.errors import MyiaError, SourceUnavailable
-from tests import refused
-from tests.refused import REFUSED, Refusal
+from tests import refused, refused_regressions
+from tests.refused import Refusal
 
-SOURCE = Path(refused.__file__).read_text(encoding="utf-8").splitlines()
+REFUSED = [*refused.REFUSED, *refused_regressions.REFUSED]
 
 # One of the refused programs is a coroutine that is never awaited.
 pytestmark = pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")
@@ -38,9 +38,10 @@ def test_refused(row: Refusal):
 
     where = error.location
     assert where is not None
-    assert Path(where.filename).name == "refused.py"
-    assert f"refused.py:{where.line}: " in str(error)
-    line = SOURCE[where.line - 1]
+    source = Path(row.function.__code__.co_filename)
+    assert Path(where.filename) == source
+    assert f"{source.name}:{where.line}: " in str(error)
+    line = source.read_text(encoding="utf-8").splitlines()[where.line - 1]
     if _marked(row.function):
         assert line.split("  # noqa")[0].endswith("# refused"), f"line {where.line} is {line!r}"
     else:

@@ -6,9 +6,20 @@ type hints, as a scientist writes them; their arguments stay away from kinks.
 
 from __future__ import annotations
 
-from tests.programs import algorithms, arithmetic, arrays, branches, calls, containers, effects, loops, whiles
+from tests.programs import (
+    algorithms,
+    arithmetic,
+    arrays,
+    branches,
+    calls,
+    containers,
+    effects,
+    loops,
+    regressions,
+    whiles,
+)
 from tests.programs.table import Program
 
-FAMILIES = (arithmetic, branches, loops, whiles, calls, containers, arrays, algorithms, effects)
+FAMILIES = (arithmetic, branches, loops, whiles, calls, containers, arrays, algorithms, effects, regressions)
 
 PROGRAMS: list[Program] = [row for family in FAMILIES for row in family.PROGRAMS]
