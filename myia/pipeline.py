@@ -198,7 +198,8 @@ class _Unit:
     def base_name(self, program: Program) -> str:
         """A name under which neither half of the pair is taken."""
         base, count = program.name, 1
-        while {f"{base}_forward", f"{base}_backward"} & self.namespace.reserved:
+        taken = self.namespace.reserved.union(*(p.constants for p in self.inference.programs.values()))
+        while {f"{base}_forward", f"{base}_backward"} & taken:
             count += 1
             base = f"{program.name}_{count}"
         self.namespace.reserved |= {f"{base}_forward", f"{base}_backward"}
@@ -210,7 +211,7 @@ class _Unit:
         self, typed: Typed, active: tuple[str, ...], fresh: Any
     ) -> tuple[Reversal, Sweeps, dict[str, str]]:
         """Also, for arguments without any adjoint, the variable that holds what was given for them."""
-        reversal = self.reversal(typed, frozenset(active), fresh)
+        reversal = self.reversal(typed, frozenset(active), fresh, called=True)
         unused = [
             a for a in active if a not in reversal.bound_at_start and not is_number(typed.types.get(a, ANY))
         ]
@@ -225,9 +226,9 @@ class _Unit:
         self.notes.append((typed, both))
         return reversal, replace(both, setup=[*copies, *both.setup]), given
 
-    def reversal(self, typed: Typed, selected: frozenset[str], fresh: Any) -> Reversal:
+    def reversal(self, typed: Typed, selected: frozenset[str], fresh: Any, called: bool = False) -> Reversal:
         refuse_mutation(typed, self.inference, self.checked)
-        return reverse(typed, activity(typed, selected), self.inference, self.pair_of, fresh)
+        return reverse(typed, activity(typed, selected), self.inference, self.pair_of, fresh, called)
 
     def differentiate(self, typed: Typed, selected: frozenset[str], fresh: Any) -> tuple[Reversal, Sweeps]:
         reversal = self.reversal(typed, selected, fresh)

@@ -15,10 +15,10 @@ from __future__ import annotations
 
 import ast
 import functools
+import math
+import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from operator import getitem
-from operator import pow as power
 from typing import NoReturn
 
 import myia.runtime as rt
@@ -43,6 +43,22 @@ from myia.parse.types import (
 
 Bound = frozenset[str]
 """The active variables whose adjoint is bound at a point of the reverse sweep."""
+
+_SMOOTH = frozenset(
+    {
+        *(
+            operator.add,
+            operator.sub,
+            operator.mul,
+            operator.truediv,
+            operator.neg,
+            operator.pos,
+            operator.pow,
+        ),
+        *(math.sin, math.cos, math.tan, math.exp, math.log, math.sqrt, math.tanh, math.atan, math.hypot),
+    }
+)
+"""Operations on numbers that pass a cotangent on to every operand, and never make it zero by choosing."""
 
 _CHOOSES = frozenset({"key", "condition", "i", "indices", "index", "axis", "ddof", "side", "condlist"})
 """Parameters of rules through which no derivative flows, whatever their type."""
@@ -102,13 +118,21 @@ PairOf = Callable[[Typed, tuple[str, ...]], str]
 
 
 def reverse(
-    typed: Typed, activity: Activity, inference: Inference, pair_of: PairOf, fresh: Callable[[str], str]
+    typed: Typed,
+    activity: Activity,
+    inference: Inference,
+    pair_of: PairOf,
+    fresh: Callable[[str], str],
+    called: bool = False,
 ) -> Reversal:
-    """The reverse code of a program. Raises MissingRule or NotDifferentiable with the place."""
+    """The reverse code of a program; `called`: of a function that another one calls.
+
+    Raises MissingRule, NotDifferentiable or UnsupportedSyntax, with the place.
+    """
     names = {name: fresh(f"d_{name}") for name in _in_order(typed.program, activity.active)}
     types = {names[name]: adjoint_type(typed.types.get(name, ANY)) for name in names}
     reversal = Reversal(typed, activity, names, types)
-    generator = _Generator(typed, activity, reversal, inference, pair_of, fresh)
+    generator = _Generator(typed, activity, reversal, inference, pair_of, fresh, result_may_be_zero=called)
     generator.refuse_complex()
     start = frozenset({typed.program.result}) & activity.active
     reversal.bound_at_start = generator.block(typed.program.body, start)
@@ -143,8 +167,13 @@ class _Generator:
     loops: list[ast.stmt] = field(default_factory=list)
     sums: dict[ast.stmt, dict[str, str]] = field(default_factory=dict)
 
+    result_may_be_zero: bool = False
+    maybe_zero: frozenset[str] = field(init=False)
+    """Variables whose adjoint may be 0 because a branch, an item or a choice left them out."""
+
     def __post_init__(self) -> None:
         self.accumulators = frozenset(self._find_accumulators())
+        self.maybe_zero = self._find_maybe_zero()
 
     # -- control flow -----------------------------------------------------------------------------
 
@@ -263,6 +292,45 @@ class _Generator:
 
         visit(self.typed.program.body)
         return found & self.activity.active
+
+    def _find_maybe_zero(self) -> frozenset[str]:
+        """Where zeros are made, where operations choose among operands, and all that feeds those.
+
+        There a scalar's backprop is guarded, `d_y * x if d_y else 0.0`: the value that was left out may
+        be infinite, and 0 times infinity is NaN. The rules of arrays do so by themselves.
+        """
+        result = self.typed.program.result
+        found = set(self._zeroed(self.typed.program.body, frozenset({result}) & self.activity.active))
+        if self.result_may_be_zero:
+            found.add(result)
+        statements = [s for s in statements_of(self.typed.program.body) if isinstance(s, ast.Assign)]
+        for s in statements:
+            operation = self.typed.operations[s]
+            if operation.kind != "alias" and operation.function not in _SMOOTH:
+                found |= contributed_names(self.typed, s)
+        before = -1
+        while len(found) != before:
+            before = len(found)
+            for s in reversed(statements):
+                if not found.isdisjoint(names_written(s)):
+                    found |= contributed_names(self.typed, s)
+        return frozenset(found)
+
+    def _zeroed(self, block: list[ast.stmt], bound: Bound) -> Iterator[str]:
+        """The variables for which `block` will make zeros inside branches and loops."""
+        for s in reversed(block):
+            match s:
+                case ast.If(_, body, orelse):
+                    ends = [self.bound_before(body, bound), self.bound_before(orelse, bound)]
+                    yield from ends[0] ^ ends[1]
+                    yield from self._zeroed(body, bound)
+                    yield from self._zeroed(orelse, bound)
+                case ast.For(_, _, body) | ast.While(_, body):
+                    head = self.bound_before([s], bound)
+                    yield from head - bound
+                    yield from head - self.bound_before(body, head)
+                    yield from self._zeroed(body, head)
+            bound = self.bound_before([s], bound)
 
     def _read_by_index(self, s: ast.Assign) -> set[str]:
         operation = self.typed.operations.get(s)
@@ -414,10 +482,13 @@ class _Emitter:
             [operation.operands[s.parameter] for s in steps], any(s.index is not None for s in steps)
         )
         self._name_result(operation.rule, value)
-        if getattr(operation.function, "__module__", "") == "_operator" and operation.function is not getitem:
+        if (
+            getattr(operation.function, "__module__", "") == "_operator"
+            and operation.function is not operator.getitem
+        ):
             unknown = sorted(n for n in names_read(value) if self.typed.types.get(n, ANY) == ANY)
             self.generator.reversal.unknown[self.statement] = unknown
-        if operation.function is power and not isinstance(operation.operands.get("x2"), ast.Constant):
+        if operation.function is operator.pow and not isinstance(operation.operands.get("x2"), ast.Constant):
             self.generator.reversal.powers.add(self.statement)
         terms = list(
             instantiate(
@@ -436,9 +507,19 @@ class _Emitter:
                 self._emit(_bind(term.name, term.value, self.statement))
                 continue
             contribution = term.value
+            if self._is_guarded(contribution) and is_number(self.typed.type_of(term.operand)):
+                contribution = ast.IfExp(self.adjoint, contribution, ast.Constant(0.0))
             if operation.rule.broadcast and self._may_broadcast(operation, term.operand):
                 contribution = runtime_call("unbroadcast", contribution, term.operand)
             self.contribute(term.operand, contribution, term.negative, term.index)
+
+    def _is_guarded(self, contribution: ast.expr) -> bool:
+        """Whether a scalar's adjoint may be a zero that must not meet an infinite value."""
+        if self.target not in self.generator.maybe_zero or isinstance(
+            contribution, (ast.Name, ast.Constant, ast.IfExp)
+        ):
+            return False
+        return is_number(self.typed.types.get(self.target, ANY))
 
     def _name_result(self, rule: Rule, value: ast.expr) -> None:
         """In `h = op(h)`, tell the result from the operand if the template reads the result."""

@@ -33,6 +33,9 @@ _METHODS = frozenset(
     }
 )  # fmt: skip
 
+_RANDOM = {"random": 2, "standard_normal": 2, "standard_exponential": 3, "standard_gamma": 3}
+"""Methods of NumPy's random generators, with the position of `out`."""
+
 _FUNCTIONS = frozenset(
     {
         "numpy.copyto", "numpy.put", "numpy.place", "numpy.putmask", "numpy.fill_diagonal",
@@ -93,6 +96,12 @@ def _check_call(typed: Typed, s: ast.stmt, call: ast.Call) -> None:
         isinstance(call.func, ast.Attribute) and call.func.attr == "at" and _is_ufunc(typed, call.func.value)
     ):
         _refuse(typed, s, "the .at() of a ufunc writes into its argument")
+    elif (
+        isinstance(call.func, ast.Attribute)
+        and call.func.attr in _RANDOM
+        and len(call.args) > _RANDOM[call.func.attr]
+    ):
+        _refuse(typed, s, "the random numbers are written into an array given for out")
     elif isinstance(call.func, ast.Attribute) and _method_gives_out(typed, call):
         _refuse(typed, s, "the result is written into an array given for out")
     elif isinstance(call.func, ast.Attribute) and call.func.attr in (*_METHODS, "shuffle"):

@@ -46,7 +46,10 @@ class Expressions(Names):
                 target = self.renamed.get(name, name)
                 with self.rebinding(value):
                     operation = self.operation(value)
-                return self.assign(target, operation, node)
+                now = self.assign(target, operation, node)
+                return self.assign(
+                    self.fresh(f"{target}_now"), now, node
+                )  # it may be rebound in its statement
             case ast.BoolOp(operator, values):
                 return self.short_circuit(operator, values, node)
             case ast.IfExp(test, body, orelse):
@@ -125,8 +128,9 @@ class Expressions(Names):
         """`{**a, key: value, **b}`: dictionaries merged one after the other, as an operation."""
         made: ast.expr = placed(ast.Dict([], []), node)
         for key, value in entries:
+            name = None if key is None else self.atom(key)
             atom = self.atom(value)
-            piece = atom if key is None else placed(ast.Dict([self.atom(key)], [atom]), node)
+            piece = atom if name is None else placed(ast.Dict([name], [atom]), node)
             if not isinstance(piece, ast.Name):
                 piece = self.assign(self.fresh("table"), piece, node)
             if not isinstance(made, ast.Name):
@@ -136,10 +140,11 @@ class Expressions(Names):
 
     def formatted(self, node: ast.expr) -> ast.expr:
         if isinstance(node, ast.FormattedValue):
+            value = self.atom(node.value)
             spec = node.format_spec
             if isinstance(spec, ast.JoinedStr):
                 spec = placed(ast.JoinedStr([self.formatted(v) for v in spec.values]), spec)
-            return placed(ast.FormattedValue(self.atom(node.value), node.conversion, spec), node)
+            return placed(ast.FormattedValue(value, node.conversion, spec), node)
         return node
 
     def index(self, node: ast.expr) -> ast.expr:

@@ -378,7 +378,7 @@ class _Pass:
         if not isinstance(function, type) and isinstance(
             inspect.getattr_static(type(function), "__call__", None), FunctionType
         ):
-            return Operation("dynamic", ANY)
+            return Operation("dynamic", ANY, inspect.getattr_static(type(function), "__call__"))
         return Operation("opaque", ANY, function, why=f"{name_of(function)} has no derivative rule")
 
     def named_tuple(self, cls: type, arguments: list[ast.expr], keywords: dict[str, ast.expr]) -> Operation:

@@ -35,7 +35,17 @@ from myia.parse.program import (
 )
 from myia.parse.scope import Scope
 from myia.parse.source import Source, all_arguments, source_of
-from myia.parse.trees import bound_names, call_of, has_star, item_of, load, placed, returns_of, stored_names
+from myia.parse.trees import (
+    bound_names,
+    call_of,
+    has_star,
+    item_of,
+    load,
+    only_counts,
+    placed,
+    returns_of,
+    stored_names,
+)
 
 
 def normalize(function: FunctionType) -> Program:
@@ -126,6 +136,8 @@ class _Normalizer(Loops):
         )
         if self.parent is not None:
             self.used |= self.parent.used
+        if "_" in self.locals and not only_counts(node, "_"):
+            self.renamed["_"] = self.fresh("underscore")  # the reverse sweep's loops bind `_` themselves
         for name in sorted(n for n in self.locals if n in EMITTED or n.endswith(EMITTED_ENDINGS)):
             self.renamed[name] = self.fresh(f"{name}_user")
         parameters = tuple(self.parameters(node.args))

@@ -106,3 +106,10 @@ def bound_names(node: FunctionNode, body: list[ast.stmt]) -> set[str]:
         if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store) and id(inner) not in comprehended:
             names.add(inner.id)
     return names
+
+
+def only_counts(function: FunctionNode, name: str) -> bool:
+    """Whether a name is bound only as the target of plain `for` loops, and never read."""
+    uses = [n for n in ast.walk(function) if isinstance(n, ast.Name) and n.id == name]
+    targets = [n.target for n in ast.walk(function) if isinstance(n, ast.For)]
+    return all(any(use is target for target in targets) for use in uses)
