@@ -685,6 +685,6 @@ REFUSED = [
     ),
     Refusal("replaces_field", replaces_field, MissingRule, 1.3, at="Named(x, 2.0)"),
     Refusal("gradient_of_gradient", gradient_of_gradient, MissingRule, 1.3, at="slope(x)"),
-    Refusal("gradient_made_inside", gradient_made_inside, MissingRule, 1.3),
+    Refusal("gradient_made_inside", gradient_made_inside, UnsupportedSyntax, 1.3),
     Refusal("selects_from_any_arguments", any_arguments, UnknownArgument, 1.3),
 ]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 from myia import grad, value_and_grad
 from myia.errors import MyiaError
+from tests import refused_regressions
 
 # -- a builtin that a global hides after the first call (as `from numpy import *` does) ---------------
 
@@ -212,6 +215,15 @@ def test_side_effects_keep_their_order(function, capsys):
 
 
 # -- messages speak of the user's program -------------------------------------------------------------
+
+ROWS = pytest.mark.parametrize("row", refused_regressions.REFUSED, ids=repr)
+
+
+@ROWS
+def test_a_refusal_does_not_talk_of_our_inside(row):
+    with pytest.raises(MyiaError) as caught:
+        grad(row.function, wrt=row.wrt)(*row.args)
+    assert not re.search(r"in the derivative rule|\brt\.|myia\.|_grad\.|<locals>|myia/", str(caught.value))
 
 
 def calls_fourier(x):

@@ -528,7 +528,7 @@ class _Pass:
         try:
             bound = rule.signature.bind(*arguments, **keywords)
         except TypeError as error:
-            why = f"{name_of(function)}: {error} in the derivative rule {rule.name}"
+            why = f"{name_of(function)} with these arguments has no derivative rule ({error})"
             return Operation("opaque", result, function, why=why)
         bound.apply_defaults()
         operands = {name: as_expression(value) for name, value in bound.arguments.items()}

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from myia.errors import MissingRule, MyiaError, UnsupportedSyntax
+from myia.errors import MissingRule, SourceUnavailable, UnsupportedSyntax
 from myia.runtime.adjoints import zeros_like
 
 __all__ = ["UNBOUND", "bound", "call", "call_method", "captured", "get_attribute"]
@@ -192,7 +192,7 @@ def _apply_pair(
 
     try:
         plain, before = python_function(function)
-    except MyiaError:
+    except SourceUnavailable:
         raise _no_rule(getattr(function, "__qualname__", repr(function))) from None
     if plain.__code__.co_filename.startswith("<myia") and plain.__closure__:
         raise UnsupportedSyntax(

@@ -442,6 +442,14 @@ def dict_rebound_in_keys_loop(x):
     return s
 
 
+def dict_argument_rebound_in_its_loop(table):
+    s = 0.0
+    for _, v in table.items():
+        s = s * v + v
+        table = {"a": v * v}
+    return s * table["a"]
+
+
 def start_rebound_in_enumerate_loop(x, n):
     s = 0.0
     for i, v in enumerate([x, x * x, 2.0], n):
@@ -894,6 +902,11 @@ def infinite_for_one_element(x):
 # The same zero where the operand is a container or an array: its adjoint has the operand's shape.
 
 
+def sums_without_influence(a):
+    first, second = sum([v * 2.0 for v in a]), sum(a)
+    return [first, second][1]
+
+
 def items_without_influence(items):
     y = max(items) * 0.0 + sum(items) * 0.0 + items[0] * 0.0 + float(items[1]) * 0.0
     return y + min(*items) * 0.0 + sorted(items)[0] * 0.0
@@ -901,6 +914,12 @@ def items_without_influence(items):
 
 def dict_without_influence(d):
     return sum(d.values()) * 0.0 + max(d.values()) * 0.0 + d["a"] * 0.0
+
+
+def reductions_without_influence(a):
+    first, second, third = a
+    values = [np.linalg.norm(a), np.outer(a, a).sum(), max(a), sorted(a)[0], first * second * third]
+    return values[0] * 0.0 + 0.0 * values[4] + (a @ a) * 0.0 + a.mean() * 0.0 + np.max(a) * 0.0
 
 
 def call_without_influence(x):
@@ -1125,6 +1144,7 @@ PROGRAMS = [
     Program("dict_rebound_in_items_loop", dict_rebound_in_items_loop, 1.3),
     Program("dict_rebound_in_values_loop", dict_rebound_in_values_loop, 1.3),
     Program("dict_rebound_in_keys_loop", dict_rebound_in_keys_loop, 1.3),
+    Program("dict_argument_rebound_in_its_loop", dict_argument_rebound_in_its_loop, {"a": 1.3, "b": 0.4}),
     Program("start_rebound_in_enumerate_loop", start_rebound_in_enumerate_loop, 1.3, 2),
     Program("list_rebound_in_its_loop", list_rebound_in_its_loop, 1.3),
     Program("range_bound_in_its_loop", range_bound_in_its_loop, 1.3, 3),
@@ -1180,6 +1200,7 @@ PROGRAMS = [
     ),
     Program("dict_of_keywords", dict_of_keywords, 1.3),
     Program("key_with_quotes", key_with_quotes, {'a"""b': 1.3, "c\\": 0.4}),
+    Program("sum_of_empty_list", sum_of_empty_list, 1.3, 0),
     Program("sum_of_list_perhaps_empty", sum_of_empty_list, 1.3, 3),
     Program("sum_of_empty_argument", sum_of_empty_argument, 1.3, []),
     Program("item_is_an_integer", item_is_an_integer, 1.3, np.int64(3)),
@@ -1201,8 +1222,11 @@ PROGRAMS = [
     Program("infinite_and_not_used", infinite_and_not_used, 1.3, 1),
     Program("infinite_and_not_chosen", infinite_and_not_chosen, 1.3, 0),
     Program("infinite_for_one_element", infinite_for_one_element, [1.3, 0.4]),
+    Program("sums_without_influence", sums_without_influence, X3),
+    Program("sums_of_list_without_influence", sums_without_influence, [1.3, 0.4, 2.0]),
     Program("items_without_influence", items_without_influence, [1.3, 0.4, 2.0], analytic=False),
     Program("dict_without_influence", dict_without_influence, {"a": 1.3, "b": 0.4}),
+    Program("reductions_without_influence", reductions_without_influence, X3, analytic=False),
     Program("call_without_influence", call_without_influence, X3),
     Program("local_named_default", local_named_default, X3),
     Program("local_named_like_a_forward", local_named_like_a_forward, 1.3),

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from myia import runtime as rt
+from myia.adjoint.rules import arith
 from myia.adjoint.template import adjoint, d, elementwise, on_scalars
 
 
@@ -137,18 +138,7 @@ def cbrt(y, x, /):
     d[x] += d[y] / (3.0 * (y * y)) if y else d[y] * math.inf if d[y] else 0.0
 
 
-@of_numbers(math.pow)
-def power(y, x1, x2, /):
-    d[x1] += (
-        d[y] * (x2 * x1 ** (x2 - 1.0))
-        if x2 >= 1 or x1 > 1
-        else d[y] * x2 * (y / x1)
-        if x1 and x2
-        else d[y] * x2 * math.inf
-        if x2 and d[y]
-        else 0.0
-    )
-    d[x2] += 0.0 if x1 <= 0 or y == 0 else d[y] * y * math.log(x1)
+of_numbers(math.pow)(arith.power_scalars)
 
 
 @adjoint((math.hypot, None, None), result="float")  # of two numbers
