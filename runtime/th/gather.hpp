@@ -1,0 +1,24 @@
+#pragma once
+
+#include "th/layout.hpp"
+
+namespace myia::th {
+
+/// out[k] = source[index[k]] for begin <= k < end, by rows of `row_bytes` contiguous bytes. The rows of
+/// `out` are contiguous, those of `source` lie `row_stride_bytes` apart. `out` and `source` share no memory.
+///
+/// A negative index counts from the end. One out of range throws std::out_of_range with NumPy's words,
+/// before any row of this range is written.
+void take(char* out, const char* source, Index rows, Index row_bytes, Index row_stride_bytes,
+          const Index* index, Index index_stride_bytes, Index begin, Index end);
+
+/// out[index[k]] += g[k] for begin <= k < end in order, by rows of `row_items` contiguous elements; `rows`
+/// counts those of `out`. Indices are treated as in `take`. Rows may meet more than once: do not split one
+/// scatter over threads, nor let `g` and `out` share memory. Booleans and float16 are not added: see
+/// `can_scatter_add`.
+void scatter_add(Kind kind, char* out, Index rows, Index row_items, Index row_stride_bytes, const char* g,
+                 Index g_row_stride_bytes, const Index* index, Index index_stride_bytes, Index begin, Index end);
+
+bool can_scatter_add(Kind kind) noexcept;
+
+}  // namespace myia::th
