@@ -23,6 +23,9 @@ bool multiply(Kind kind, Matrix c, Matrix a, Matrix b, bool accumulate, Index ro
 /// The scalar product of two vectors of `k` elements, `c` = or += sum of a[i] * b[i]. False as `multiply`.
 bool dot(Kind kind, char* c, const char* a, Index a_stride, const char* b, Index b_stride, Index k, bool accumulate);
 
+/// Parts of a product are multiples of this many rows or columns, as BLAS's inner kernels are.
+constexpr Index kProductTile = 16;
+
 /// Floating-point operations of an m x k by k x n product of real numbers (complex ones: four times that).
 Index multiply_cost(Index m, Index n, Index k) noexcept;
 
@@ -30,7 +33,8 @@ Index multiply_cost(Index m, Index n, Index k) noexcept;
 int parts_for(Index m, Index n, Index k, int workers) noexcept;
 
 /// The block of part `part` of `parts` of an m x n result: split on the larger dimension, in multiples of
-/// BLAS's tiles. Late parts may be empty (r0 == r1 or c0 == c1).
+/// `kProductTile`. Late parts may be empty (r0 == r1 or c0 == c1). BLAS may sum an element of a small part
+/// in another order, so that the last bits depend on the number of parts, though on nothing else.
 void part_of_product(Index m, Index n, int part, int parts, Index& r0, Index& r1, Index& c0, Index& c1) noexcept;
 
 }  // namespace myia::th

@@ -16,13 +16,13 @@ enum class Op : int {
   subtract_into,            ///< a         out -= a
   multiply_add,             ///< a, b      out += a * b, two roundings
   multiply_subtract,        ///< a, b      out -= a * b
-  times, times_into,                            ///< g, f         g * f
+  times, times_into,                            ///< g, f         g * f            exp, with f = y
   quotient, quotient_into,                      ///< g, x         g / x            log
-  negative_quotient, negative_quotient_into,    ///< g, y, x      -(g * y / x)     x in y = a / x
+  negative_quotient, negative_quotient_into,    ///< g, y, x      -(g / x * y)     x in y = a / x
   tanh_adjoint, tanh_adjoint_into,              ///< g, y         g * (1 - y * y)
-  sqrt_adjoint, sqrt_adjoint_into,              ///< g, y         g * 0.5 / y
-  square_adjoint, square_adjoint_into,          ///< g, x         2 * x * g
-  reciprocal_adjoint, reciprocal_adjoint_into,  ///< g, y         -g * y * y
+  sqrt_adjoint, sqrt_adjoint_into,              ///< g, y         g / (2 * y)
+  square_adjoint, square_adjoint_into,          ///< g, x         g * (2 * x)
+  reciprocal_adjoint, reciprocal_adjoint_into,  ///< g, y         -(g * y * y)
   absolute_adjoint, absolute_adjoint_into,      ///< g, x         g * sign(x), NaN at NaN
   maximum_adjoint, maximum_adjoint_into,        ///< g, x, other  to the larger; halves if equal; NaN if either is
   minimum_adjoint, minimum_adjoint_into,        ///< g, x, other  to the smaller
