@@ -1,0 +1,264 @@
+#include "storage/allocator.hpp"
+
+#include <pthread.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstdlib>
+#include <mutex>
+#include <new>
+#include <utility>
+
+#include "storage/environment.hpp"
+#include "storage/spinlock.hpp"
+
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#endif
+
+namespace myia::allocator {
+namespace {
+
+// Four classes to a power of two: at most a quarter of a block is lost. Up to 256 bytes the alignment
+// leaves but one class for every 64.
+constexpr int kFine = 4;
+constexpr int kLargestPower = 46;
+constexpr int kClasses = kFine + (kLargestPower - 8) * 4;
+
+constexpr int class_of(std::size_t bytes) noexcept {
+  if (bytes <= 256) return bytes ? static_cast<int>((bytes - 1) / 64) : 0;
+  const int power = std::bit_width(bytes - 1);  // 2^(power - 1) < bytes <= 2^power
+  const std::size_t below = std::size_t{1} << (power - 1);
+  return kFine + (power - 9) * 4 + static_cast<int>((bytes - 1 - below) >> (power - 3));
+}
+
+constexpr std::size_t size_of_class(int number) noexcept {
+  if (number < kFine) return static_cast<std::size_t>(number + 1) * 64;
+  const int power = 9 + (number - kFine) / 4;
+  const auto quarters = static_cast<std::size_t>((number - kFine) % 4 + 1);
+  return (std::size_t{1} << (power - 1)) + (quarters << (power - 3));
+}
+
+static_assert(size_of_class(class_of(1)) == 64 && size_of_class(class_of(65)) == 128);
+static_assert(size_of_class(class_of(256)) == 256 && size_of_class(class_of(257)) == 320);
+static_assert(size_of_class(class_of(512)) == 512 && size_of_class(class_of(513)) == 640);
+static_assert(class_of(std::size_t{1} << kLargestPower) == kClasses - 1);
+
+// Blocks from here on are mapped: what is given back is gone from the process, which free() does not
+// promise. Twice that, and huge pages make the first touch of 8 MB cost 4 faults and not 2,048.
+constexpr std::size_t kMapped = std::size_t{1} << 20;
+constexpr std::size_t kHuge = std::size_t{1} << 22;
+
+void* from_system(std::size_t size) noexcept {
+  if (size < kMapped) return std::aligned_alloc(kAlignment, size);
+  void* const block = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (block == MAP_FAILED) return nullptr;
+  if (size >= kHuge) madvise(block, size, MADV_HUGEPAGE);
+  return block;
+}
+
+void to_system(void* block, std::size_t size) noexcept {
+  if (size < kMapped) std::free(block);
+  else munmap(block, size);
+}
+
+/// A block that nobody uses: its first bytes are the link.
+struct Free {
+  Free* next;
+};
+
+// Address Sanitizer should see a use of a block that lies in the pool, all but the link.
+void hide([[maybe_unused]] void* block, [[maybe_unused]] std::size_t size) noexcept {
+#ifdef __SANITIZE_ADDRESS__
+  ASAN_POISON_MEMORY_REGION(static_cast<char*>(block) + sizeof(Free), size - sizeof(Free));
+#endif
+}
+void show([[maybe_unused]] void* block, [[maybe_unused]] std::size_t size) noexcept {
+#ifdef __SANITIZE_ADDRESS__
+  ASAN_UNPOISON_MEMORY_REGION(block, size);
+#endif
+}
+
+/// What leaves the pool, to be given to the system after the lock is free.
+struct Leaving {
+  Free* blocks[kClasses] = {};
+
+  void give_back() noexcept {
+    for (int k = 0; k < kClasses; ++k) {
+      while (Free* const block = blocks[k]) {
+        blocks[k] = block->next;
+        show(block, size_of_class(k));
+        to_system(block, size_of_class(k));
+      }
+    }
+  }
+};
+
+class Pool {
+ public:
+  Pool() {
+    const std::uint64_t standard = std::min(std::uint64_t{2} << 30, bytes_of_memory() / 8);
+    bound_ = number_in_environment("MYIA_POOL").value_or(standard);
+  }
+
+  void* allocate(std::size_t bytes) {
+    if (bytes > std::size_t{1} << kLargestPower) throw std::bad_alloc();
+    const int number = class_of(bytes);
+    Class& c = classes_[number];
+    lock_.lock();
+    c.wanted = true;
+    Free* const block = c.first;
+    if (block) [[likely]] {
+      count(bytes);
+      c.first = block->next;
+      --c.blocks;
+      pooled_ -= size_of_class(number);
+      lock_.unlock();
+      show(block, size_of_class(number));
+      return block;
+    }
+    lock_.unlock();
+    return fresh(number, bytes);
+  }
+
+  void free(void* memory, std::size_t bytes) noexcept {
+    const int number = class_of(bytes);
+    const std::size_t size = size_of_class(number);
+    auto* const block = static_cast<Free*>(memory);
+    Class& c = classes_[number];
+    lock_.lock();
+    live_ -= bytes;
+    --blocks_;
+    if (pooled_ + size <= bound_) [[likely]] {
+      block->next = c.first;
+      c.first = block;
+      ++c.blocks;
+      pooled_ += size;
+      hide(block, size);
+      lock_.unlock();
+      return;
+    }
+    lock_.unlock();
+    free_when_full(number, block);
+  }
+
+  Stats stats() noexcept {
+    const std::lock_guard guard(lock_);
+    return {live_, peak_, pooled_, blocks_};
+  }
+  void reset_peak() noexcept {
+    const std::lock_guard guard(lock_);
+    peak_ = live_;
+  }
+  std::size_t bound() noexcept {
+    const std::lock_guard guard(lock_);
+    return bound_;
+  }
+  void set_bound(std::size_t bytes) noexcept {
+    bool above = false;
+    {
+      const std::lock_guard guard(lock_);
+      bound_ = bytes;
+      above = pooled_ > bound_;
+    }
+    if (above) trim();
+  }
+  void trim() noexcept {
+    Leaving leaving;
+    {
+      const std::lock_guard guard(lock_);
+      for (int k = 0; k < kClasses; ++k) take_out(k, leaving);
+    }
+    leaving.give_back();
+  }
+
+  void lock() noexcept { lock_.lock(); }
+  void unlock() noexcept { lock_.unlock(); }
+
+ private:
+  struct Class {
+    Free* first = nullptr;
+    std::size_t blocks = 0;
+    bool wanted = false;  // asked for since the pool was last full
+  };
+
+  void count(std::size_t bytes) noexcept {
+    live_ += bytes;
+    ++blocks_;
+    if (live_ > peak_) peak_ = live_;
+  }
+
+  void* fresh(int number, std::size_t bytes) {
+    const std::size_t size = size_of_class(number);
+    void* block = from_system(size);
+    if (!block) {
+      trim();
+      block = from_system(size);
+    }
+    if (!block) throw std::bad_alloc();
+    const std::lock_guard guard(lock_);
+    count(bytes);
+    return block;
+  }
+
+  /// A program that goes over to other sizes would find the pool full of those that it no longer
+  /// uses: these leave first, and the block goes only if there are none.
+  void free_when_full(int number, Free* block) noexcept {
+    const std::size_t size = size_of_class(number);
+    Leaving leaving;
+    {
+      const std::lock_guard guard(lock_);
+      for (int k = 0; k < kClasses; ++k)
+        if (!std::exchange(classes_[k].wanted, false)) take_out(k, leaving);
+      const bool fits = pooled_ + size <= bound_;
+      Free*& first = fits ? classes_[number].first : leaving.blocks[number];
+      block->next = first;
+      first = block;
+      if (fits) {
+        ++classes_[number].blocks;
+        pooled_ += size;
+        hide(block, size);
+      }
+    }
+    leaving.give_back();
+  }
+
+  void take_out(int number, Leaving& leaving) noexcept {
+    Class& c = classes_[number];
+    pooled_ -= size_of_class(number) * std::exchange(c.blocks, 0);
+    leaving.blocks[number] = std::exchange(c.first, nullptr);
+  }
+
+  Spinlock lock_;
+  std::uint64_t live_ = 0, peak_ = 0, pooled_ = 0, blocks_ = 0, bound_ = 0;
+  Class classes_[kClasses];
+};
+
+Pool& pool();
+
+Pool& make_pool() {
+  alignas(Pool) static char place[sizeof(Pool)];
+  Pool& made = *::new (place) Pool;
+  // A thread of another library may hold the lock at the moment of a fork.
+  pthread_atfork([] { pool().lock(); }, [] { pool().unlock(); }, [] { pool().unlock(); });
+  return made;
+}
+
+/// Never destroyed: storages are released while the process ends.
+Pool& pool() {
+  static Pool& made = make_pool();
+  return made;
+}
+
+}  // namespace
+
+void* allocate(std::size_t bytes) { return pool().allocate(bytes); }
+void free(void* block, std::size_t bytes) noexcept { pool().free(block, bytes); }
+Stats stats() noexcept { return pool().stats(); }
+void reset_peak() noexcept { pool().reset_peak(); }
+void set_bound(std::size_t bytes) noexcept { pool().set_bound(bytes); }
+std::size_t bound() noexcept { return pool().bound(); }
+void trim() noexcept { pool().trim(); }
+
+}  // namespace myia::allocator

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace myia {
+
+/// Blocks of memory in size classes, kept for reuse when freed.
+///
+/// Invariants: every block is aligned to 64 bytes; the bytes kept for reuse never exceed the bound.
+/// Any thread may allocate and free. A block is freed with the size it was asked for.
+namespace allocator {
+
+constexpr std::size_t kAlignment = 64;
+
+struct Stats {
+  std::uint64_t live;    ///< bytes in use now, as asked for
+  std::uint64_t peak;    ///< the most there were in use since the start, or the last reset
+  std::uint64_t pooled;  ///< bytes kept for reuse
+  std::uint64_t blocks;  ///< blocks in use now
+};
+
+/// Throws std::bad_alloc. A block of 0 bytes is a valid address.
+[[nodiscard]] void* allocate(std::size_t bytes);
+void free(void* block, std::size_t bytes) noexcept;
+
+[[nodiscard]] Stats stats() noexcept;
+void reset_peak() noexcept;
+
+/// The most bytes that are kept for reuse; what is above is given back at once.
+void set_bound(std::size_t bytes) noexcept;
+[[nodiscard]] std::size_t bound() noexcept;
+/// Gives everything that is kept for reuse back to the system.
+void trim() noexcept;
+
+}  // namespace allocator
+}  // namespace myia

@@ -1,0 +1,79 @@
+#include "storage/storage.hpp"
+
+#include <cassert>
+#include <new>
+
+#include "storage/allocator.hpp"
+
+namespace myia {
+namespace {
+
+// Data up to here share a block with their header: one visit to the allocator and not two.
+constexpr std::size_t kTogether = 1024;
+constexpr std::size_t kHeader =
+    (sizeof(Storage) + allocator::kAlignment - 1) / allocator::kAlignment * allocator::kAlignment;
+
+std::atomic<void (*)(void*)> owner_release{nullptr};
+
+// data() never returns null, as that means "not yet": borrowed nothing is here.
+alignas(allocator::kAlignment) char nothing[allocator::kAlignment];
+
+}  // namespace
+
+void Storage::set_owner_release(void (*release)(void*)) noexcept {
+  owner_release.store(release, std::memory_order_release);
+}
+
+Ref<Storage> Storage::make(std::size_t bytes) {
+  const bool together = bytes <= kTogether;
+  void* const place = allocator::allocate(together ? kHeader + bytes : kHeader);
+  auto* const made = ::new (place) Storage;
+  made->bytes_ = bytes;
+  made->memory_ = together ? Memory::with_header : Memory::own;
+  return Ref<Storage>::adopt(made);
+}
+
+Ref<Storage> Storage::borrow(void* data, std::size_t bytes, void* owner, bool writable) {
+  auto* const made = ::new (allocator::allocate(kHeader)) Storage;
+  made->data_ = data ? static_cast<char*>(data) : nothing;
+  made->bytes_ = bytes;
+  made->owner_ = owner;
+  made->writable_ = writable;
+  made->memory_ = Memory::foreign;
+  return Ref<Storage>::adopt(made);
+}
+
+void Storage::allocate() {
+  data_ = memory_ == Memory::with_header ? reinterpret_cast<char*>(this) + kHeader
+                                         : static_cast<char*>(allocator::allocate(bytes_));
+}
+
+Ref<Storage> Storage::make_shadow() {
+  if (!shadow_) shadow_ = make(bytes_);
+  return shadow_;
+}
+
+void Storage::free_data() noexcept {
+  if (memory_ == Memory::own && data_) allocator::free(data_, bytes_);
+  data_ = nullptr;
+  if (void* const owner = std::exchange(owner_, nullptr)) {
+    if (const auto release = owner_release.load(std::memory_order_acquire)) release(owner);
+  }
+}
+
+void Storage::release_data() noexcept {
+  assert(idle());
+  free_data();
+  if (memory_ == Memory::foreign) memory_ = Memory::own;
+  writable_ = true;
+}
+
+void Storage::destroy() noexcept {
+  assert(!dependences_ && idle());
+  free_data();
+  const std::size_t size = memory_ == Memory::with_header ? kHeader + bytes_ : kHeader;
+  this->~Storage();
+  allocator::free(this, size);
+}
+
+}  // namespace myia
