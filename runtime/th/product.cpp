@@ -262,7 +262,10 @@ bool dot(Kind kind, char* c, const char* a, Index a_stride, const char* b, Index
   return with_number(kind, [&]<class T>(T) { scalar_product<T>(c, a, a_stride, b, b_stride, k, accumulate); });
 }
 
-Index multiply_cost(Index m, Index n, Index k) noexcept { return 2 * m * n * k; }
+Index multiply_cost(Index m, Index n, Index k) noexcept {
+  const double cost = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
+  return static_cast<Index>(std::min(cost, 9e18));  // the product of three dimensions may not fit
+}
 
 int parts_for(Index m, Index n, Index k, int workers) noexcept {
   // To hand a part over costs some microseconds. A vector's product reads its matrix once, and does a

@@ -1,0 +1,259 @@
+// What backprops of emitted code call: fused adjoints, sums over broadcast axes, zeros.
+
+#include <cstring>
+#include <string_view>
+
+#include "array/array.hpp"
+#include "array/operators.hpp"
+#include "array/tasks.hpp"
+#include "thnn/fused.hpp"
+
+namespace myia {
+
+namespace {
+
+// -- fused kernels -------------------------------------------------------------------------------------------
+
+/// A fused kernel as a function of Arrays; anything else goes to the function of that name in Python.
+struct FusedFunction {
+  PyObject_HEAD
+  vectorcallfunc call;
+  thnn::Op op;
+  PyObject* fallback;
+};
+
+Kind common_kind(const Operand* operands, int count, bool& found) {
+  Kind kind = Kind::float64;
+  found = false;
+  for (int k = 0; k < count; ++k) {
+    if (operands[k].code >= kWeakInt) continue;
+    if (found && operands[k].kind != kind) return found = false, kind;
+    kind = operands[k].kind;
+    found = true;
+  }
+  return kind;
+}
+
+/// Null without an exception: the fallback must do it. `out` is null, or an Array to add to.
+PyObject* fused_native(thnn::Op op, PyObject* const* args, int count, PyObject* out_object) {
+  Operand operands[4];
+  for (int k = 0; k < count; ++k)
+    if (!read_operand(args[k], operands[k])) return nullptr;
+  bool found;
+  const Kind kind = common_kind(operands, count, found);
+  if (!found || !is_float(kind)) return nullptr;
+  const thnn::Fused kernel = thnn::find(op, kind);
+  Layout shape;
+  if (!kernel || !broadcast(operands, count, shape) || !shape.ndim) return nullptr;
+  for (int k = 0; k < count; ++k)
+    if (!convert_operand(operands[k], kind)) return nullptr;
+  const Index item = th::item_size(kind);
+  Owned target;
+  if (out_object) {
+    Array* const out = as_array(out_object);
+    bool fits = out->kind == kind && out->layout.ndim == shape.ndim;
+    for (int d = 0; fits && d < shape.ndim; ++d) fits = out->layout.shape[d] == shape.shape[d];
+    if (!fits || !check_writable(out)) return nullptr;
+    for (int k = 0; k < count; ++k) {
+      if (operands[k].storage != out->storage && !(operands[k].direct && out->storage->borrowed())) continue;
+      bool same = operands[k].storage == out->storage && operands[k].offset == out->offset &&
+                  operands[k].layout.ndim == shape.ndim;
+      for (int d = 0; same && d < shape.ndim; ++d)
+        same = operands[k].layout.shape[d] == shape.shape[d] && operands[k].layout.strides[d] == out->layout.strides[d];
+      if (!same) return nullptr;
+    }
+    target = Owned::borrow(out_object);
+  } else {
+    const Layout* layouts[4];
+    int arrays = 0;
+    for (int k = 0; k < count; ++k)
+      if (!operands[k].scalar) layouts[arrays++] = &operands[k].layout;
+    set_k_strides(shape, item, layouts, arrays);
+    target = Owned(as_object(make_array(kind, shape, shape.size() * item)));
+    if (!target) return nullptr;
+  }
+  Array* const out = as_array(target.get());
+  Walk w;
+  w.operands = count + 1;
+  w.ndim = shape.ndim;
+  for (int d = 0; d < shape.ndim; ++d) {
+    w.shape[d] = shape.shape[d];
+    w.strides[0][d] = out->layout.strides[d];
+  }
+  for (int k = 0; k < count; ++k) broadcast_strides(operands[k].layout, shape, w.strides[k + 1]);
+  // What a cotangent of zero meets is left out by design: no flag of it is of interest.
+  const auto quiet = [kernel](const Walk& walk, char* const* bases, Index begin, Index end) {
+    kernel(walk, bases, begin, end);
+    status::clear();
+  };
+  if (!run_walk(quiet, thnn::name(op), w, out, operands, count, 1, thnn::accumulates(op))) return nullptr;
+  return target.release();
+}
+
+PyObject* call_fused(PyObject* self, PyObject* const* args, std::size_t flags, PyObject* names) {
+  auto* const function = reinterpret_cast<FusedFunction*>(self);
+  const Py_ssize_t count = PyVectorcall_NARGS(flags);
+  const int inputs = thnn::inputs(function->op);
+  const bool into = thnn::accumulates(function->op);
+  if (!names && count == inputs + into) {
+    bool any = false;
+    for (Py_ssize_t k = 0; k < count; ++k) any = any || is_array(args[k]);
+    if (any && (!into || is_array(args[0]))) {
+      PyObject* const made = fused_native(function->op, args + into, inputs, into ? args[0] : nullptr);
+      if (made || PyErr_Occurred()) return made;
+    }
+  }
+  return PyObject_Vectorcall(function->fallback, args, static_cast<std::size_t>(count), names);
+}
+
+void deallocate(PyObject* self) {
+  Py_XDECREF(reinterpret_cast<FusedFunction*>(self)->fallback);
+  PyObject_Free(self);
+}
+
+PyObject* represent(PyObject* self) {
+  return PyUnicode_FromFormat("<fused %s>", thnn::name(reinterpret_cast<FusedFunction*>(self)->op));
+}
+
+PyObject* attribute(PyObject* self, PyObject* name) {
+  PyObject* const own = PyObject_GenericGetAttr(self, name);
+  if (own || !PyErr_ExceptionMatches(PyExc_AttributeError)) return own;
+  PyErr_Clear();
+  return PyObject_GetAttr(reinterpret_cast<FusedFunction*>(self)->fallback, name);
+}
+
+PyTypeObject fused_type = {
+    .ob_base = PyVarObject_HEAD_INIT(nullptr, 0)
+    .tp_name = "myia._runtime.FusedFunction",
+    .tp_basicsize = sizeof(FusedFunction),
+    .tp_dealloc = deallocate,
+    .tp_vectorcall_offset = offsetof(FusedFunction, call),
+    .tp_repr = represent,
+    .tp_call = PyVectorcall_Call,
+    .tp_getattro = attribute,
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_IMMUTABLETYPE |
+                Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .tp_doc = "A backprop in one pass over memory.",
+};
+
+PyObject* make_fused(PyObject*, PyObject* const* args, Py_ssize_t count) {
+  if (count != 2 || !PyUnicode_Check(args[0]) || !PyCallable_Check(args[1])) {
+    PyErr_SetString(PyExc_TypeError, "fused(name, fallback)");
+    return nullptr;
+  }
+  const char* const text = PyUnicode_AsUTF8(args[0]);
+  if (!text) return nullptr;
+  for (int k = 0; k < thnn::kOps; ++k) {
+    if (std::string_view(thnn::name(static_cast<thnn::Op>(k))) != text) continue;
+    auto* const made = PyObject_New(FusedFunction, &fused_type);
+    if (!made) return nullptr;
+    made->call = call_fused;
+    made->op = static_cast<thnn::Op>(k);
+    made->fallback = Py_NewRef(args[1]);
+    return reinterpret_cast<PyObject*>(made);
+  }
+  PyErr_Format(PyExc_LookupError, "no fused kernel is called %s", text);
+  return nullptr;
+}
+
+// -- sums over broadcast axes ---------------------------------------------------------------------------------
+
+PyObject* fallback_sum_to = nullptr;
+PyObject* fallback_unbroadcast = nullptr;
+PyObject* fallback_zeros_like = nullptr;
+
+PyObject* sum_to(PyObject*, PyObject* const* args, Py_ssize_t count) {
+  if (count == 2 && is_array(args[0]) && PyTuple_CheckExact(args[1])) {
+    Index shape[th::kMaxDims];
+    const Py_ssize_t ndim = PyTuple_GET_SIZE(args[1]);
+    bool read = ndim <= th::kMaxDims;
+    for (Py_ssize_t d = 0; read && d < ndim; ++d) {
+      shape[d] = PyLong_AsLongLong(PyTuple_GET_ITEM(args[1], d));
+      if (shape[d] == -1 && PyErr_Occurred()) return nullptr;
+    }
+    if (read) {
+      PyObject* const made = sum_to_shape(as_array(args[0]), shape, static_cast<int>(ndim));
+      if (made || PyErr_Occurred()) return made;
+    }
+  }
+  return PyObject_Vectorcall(fallback_sum_to, args, static_cast<std::size_t>(count), nullptr);
+}
+
+PyObject* unbroadcast(PyObject*, PyObject* const* args, Py_ssize_t count) {
+  if (count == 2 && is_array(args[0]) && is_array(args[1])) {
+    const Layout& layout = as_array(args[1])->layout;
+    PyObject* const made = sum_to_shape(as_array(args[0]), layout.shape, layout.ndim);
+    if (made || PyErr_Occurred()) return made;
+  }
+  return PyObject_Vectorcall(fallback_unbroadcast, args, static_cast<std::size_t>(count), nullptr);
+}
+
+// -- zeros ------------------------------------------------------------------------------------------------------
+
+Array* zeros(Kind kind, int ndim, const Index* shape) {
+  Owned made(as_object(make_array(kind, ndim, shape)));
+  if (!made) return nullptr;
+  Array* const out = as_array(made.get());
+  const Index bytes = out->layout.size() * out->item();
+  if (!bytes) return as_array(made.release());
+  Walk w;
+  w.operands = 1;
+  w.ndim = 1;
+  w.shape[0] = bytes;
+  w.strides[0][0] = 1;
+  const auto clear = [](const Walk&, char* const* bases, Index begin, Index end) {
+    std::memset(bases[0] + begin, 0, static_cast<std::size_t>(end - begin));
+  };
+  if (bytes <= inline_limit * 8) {
+    try {
+      std::memset(out->data(), 0, static_cast<std::size_t>(bytes));
+    } catch (const std::bad_alloc&) {
+      PyErr_NoMemory();
+      return nullptr;
+    }
+  } else if (!run_walk(clear, "zeros", w, out, nullptr, 0, 1)) {
+    return nullptr;
+  }
+  return as_array(made.release());
+}
+
+PyObject* zeros_like(PyObject*, PyObject* x) {
+  if (is_array(x)) {
+    const Array* const array = as_array(x);
+    const Kind kind = is_float(array->kind) || is_complex(array->kind) || array->kind == Kind::float16
+                          ? array->kind
+                          : Kind::float64;
+    return as_object(zeros(kind, array->layout.ndim, array->layout.shape));
+  }
+  return PyObject_CallOneArg(fallback_zeros_like, x);
+}
+
+PyObject* set_fallbacks(PyObject*, PyObject* const* args, Py_ssize_t count) {
+  if (count != 3) {
+    PyErr_SetString(PyExc_TypeError, "set_fallbacks(sum_to, unbroadcast, zeros_like)");
+    return nullptr;
+  }
+  fallback_sum_to = Py_NewRef(args[0]);
+  fallback_unbroadcast = Py_NewRef(args[1]);
+  fallback_zeros_like = Py_NewRef(args[2]);
+  Py_RETURN_NONE;
+}
+
+#define MYIA_FAST(function) reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(function))
+
+PyMethodDef functions[] = {
+    {"fused", MYIA_FAST(make_fused), METH_FASTCALL, "fused(name, fallback): the fused kernel as a function."},
+    {"sum_to", MYIA_FAST(sum_to), METH_FASTCALL, "sum_to(g, shape): g summed over the axes that shape was broadcast along."},
+    {"unbroadcast", MYIA_FAST(unbroadcast), METH_FASTCALL, "unbroadcast(g, x): g summed to the shape of x."},
+    {"zeros_like", zeros_like, METH_O, "zeros_like(x): a fresh zero adjoint for x."},
+    {"set_fallbacks", MYIA_FAST(set_fallbacks), METH_FASTCALL, "The functions in Python for what is no Array."},
+    {},
+};
+
+}  // namespace
+
+bool make_backprops(PyObject* module) {
+  return PyType_Ready(&fused_type) == 0 && PyModule_AddFunctions(module, functions) == 0;
+}
+
+}  // namespace myia

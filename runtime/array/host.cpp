@@ -1,0 +1,344 @@
+// The host fallback: Arrays as ndarrays for NumPy's and the user's own functions, results back as Arrays.
+
+#include <cstring>
+
+#include "array/array.hpp"
+#include "array/operators.hpp"
+
+namespace myia {
+
+namespace {
+
+bool holds_array(PyObject* object, int depth) {
+  if (is_array(object)) return true;
+  if (depth > 8) return false;
+  if (PyList_CheckExact(object)) {
+    for (Py_ssize_t k = 0; k < PyList_GET_SIZE(object); ++k)
+      if (holds_array(PyList_GET_ITEM(object, k), depth + 1)) return true;
+  } else if (PyTuple_Check(object)) {
+    for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(object); ++k)
+      if (holds_array(PyTuple_GET_ITEM(object, k), depth + 1)) return true;
+  } else if (PyDict_CheckExact(object)) {
+    PyObject *key, *value;
+    Py_ssize_t at = 0;
+    while (PyDict_Next(object, &at, &key, &value))
+      if (holds_array(value, depth + 1)) return true;
+  }
+  return false;
+}
+
+using Change = PyObject* (*)(PyObject*);
+
+/// A tuple of the type of `like`: namedtuples stay namedtuples.
+PyObject* tuple_like(PyObject* like, PyObject* items) {
+  if (PyTuple_CheckExact(like)) return Py_NewRef(items);
+  if (!PyObject_HasAttrString(like, "_fields")) return Py_NewRef(like);
+  return PyObject_CallObject(reinterpret_cast<PyObject*>(Py_TYPE(like)), items);
+}
+
+/// A container with its items changed, new.
+PyObject* changed(PyObject* object, Change change) {
+  if (PyList_CheckExact(object)) {
+    const Py_ssize_t size = PyList_GET_SIZE(object);
+    Owned made(PyList_New(size));
+    if (!made) return nullptr;
+    for (Py_ssize_t k = 0; k < size; ++k) {
+      PyObject* const item = change(PyList_GET_ITEM(object, k));
+      if (!item) return nullptr;
+      PyList_SET_ITEM(made.get(), k, item);
+    }
+    return made.release();
+  }
+  if (PyTuple_Check(object)) {
+    const Py_ssize_t size = PyTuple_GET_SIZE(object);
+    Owned made(PyTuple_New(size));
+    if (!made) return nullptr;
+    for (Py_ssize_t k = 0; k < size; ++k) {
+      PyObject* const item = change(PyTuple_GET_ITEM(object, k));
+      if (!item) return nullptr;
+      PyTuple_SET_ITEM(made.get(), k, item);
+    }
+    return tuple_like(object, made.get());
+  }
+  Owned made(PyDict_New());
+  if (!made) return nullptr;
+  PyObject *key, *value;
+  Py_ssize_t at = 0;
+  while (PyDict_Next(object, &at, &key, &value)) {
+    Owned item(change(value));
+    if (!item || PyDict_SetItem(made.get(), key, item.get()) < 0) return nullptr;
+  }
+  return made.release();
+}
+
+bool holds_ndarray(PyObject* object, int depth) {
+  if (PyArray_CheckExact(object)) return PyArray_NDIM(reinterpret_cast<PyArrayObject*>(object)) > 0;
+  if (depth > 8) return false;
+  if (PyList_CheckExact(object)) {
+    for (Py_ssize_t k = 0; k < PyList_GET_SIZE(object); ++k)
+      if (holds_ndarray(PyList_GET_ITEM(object, k), depth + 1)) return true;
+  } else if (PyTuple_Check(object)) {
+    for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(object); ++k)
+      if (holds_ndarray(PyTuple_GET_ITEM(object, k), depth + 1)) return true;
+  } else if (PyDict_CheckExact(object)) {
+    PyObject *key, *value;
+    Py_ssize_t at = 0;
+    while (PyDict_Next(object, &at, &key, &value))
+      if (holds_ndarray(value, depth + 1)) return true;
+  }
+  return false;
+}
+
+PyObject* entered(PyObject* object) {
+  return holds_ndarray(object, 0) ? (PyArray_CheckExact(object) ? from_host(object) : changed(object, entered))
+                                  : Py_NewRef(object);
+}
+
+}  // namespace
+
+PyObject* to_host(PyObject* object) {
+  if (is_array(object)) return to_numpy(as_array(object));
+  return holds_array(object, 0) ? changed(object, to_host) : Py_NewRef(object);
+}
+
+PyObject* from_host(PyObject* object) {
+  // A 0-d ndarray stays NumPy's: it is a scalar to those who compute with it.
+  if (PyArray_CheckExact(object) && PyArray_NDIM(reinterpret_cast<PyArrayObject*>(object))) {
+    Array* const made = share(reinterpret_cast<PyArrayObject*>(object));
+    if (made || PyErr_Occurred()) return as_object(made);
+  }
+  return Py_NewRef(object);
+}
+
+PyObject* call_host(PyObject* callable, PyObject* const* args, Py_ssize_t count, PyObject* names) {
+  const Py_ssize_t total = count + (names ? PyTuple_GET_SIZE(names) : 0);
+  constexpr Py_ssize_t kFew = 8;
+  PyObject* few[kFew];
+  std::unique_ptr<PyObject*[]> many;
+  PyObject** converted = few;
+  if (total > kFew) {
+    many = std::make_unique<PyObject*[]>(static_cast<std::size_t>(total));
+    converted = many.get();
+  }
+  Py_ssize_t done = 0;
+  for (; done < total; ++done) {
+    converted[done] = to_host(args[done]);
+    if (!converted[done]) break;
+  }
+  PyObject* result = nullptr;
+  if (done == total) {
+    Owned made(PyObject_Vectorcall(callable, converted, static_cast<std::size_t>(count), names));
+    if (made) result = from_host(made.get());
+  }
+  for (Py_ssize_t k = 0; k < done; ++k) Py_DECREF(converted[k]);
+  return result;
+}
+
+// -- functions that are wrapped -------------------------------------------------------------------------
+
+namespace {
+
+/// A function of NumPy's or ours that knows only ndarrays, callable with Arrays.
+struct HostFunction {
+  PyObject_HEAD
+  vectorcallfunc call;
+  PyObject* function;
+};
+
+PyObject* call_wrapped(PyObject* self, PyObject* const* args, std::size_t flags, PyObject* names) {
+  return call_host(reinterpret_cast<HostFunction*>(self)->function, args, PyVectorcall_NARGS(flags), names);
+}
+
+void deallocate(PyObject* self) {
+  Py_XDECREF(reinterpret_cast<HostFunction*>(self)->function);
+  PyObject_Free(self);
+}
+
+PyObject* represent(PyObject* self) {
+  return PyUnicode_FromFormat("<host function %R>", reinterpret_cast<HostFunction*>(self)->function);
+}
+
+PyObject* attribute(PyObject* self, PyObject* name) {
+  PyObject* const own = PyObject_GenericGetAttr(self, name);
+  if (own || !PyErr_ExceptionMatches(PyExc_AttributeError)) return own;
+  PyErr_Clear();
+  return PyObject_GetAttr(reinterpret_cast<HostFunction*>(self)->function, name);
+}
+
+PyObject* get_wrapped(PyObject* self, void*) { return Py_NewRef(reinterpret_cast<HostFunction*>(self)->function); }
+
+PyGetSetDef wrapped_attributes[] = {{"__wrapped__", get_wrapped, nullptr, "The function on the host.", nullptr}, {}};
+
+PyTypeObject host_function_type = {
+    .ob_base = PyVarObject_HEAD_INIT(nullptr, 0)
+    .tp_name = "myia._runtime.HostFunction",
+    .tp_basicsize = sizeof(HostFunction),
+    .tp_dealloc = deallocate,
+    .tp_vectorcall_offset = offsetof(HostFunction, call),
+    .tp_repr = represent,
+    .tp_call = PyVectorcall_Call,
+    .tp_getattro = attribute,
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_IMMUTABLETYPE |
+                Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .tp_doc = "Waits for its Arrays, and runs a function on them as ndarrays.",
+    .tp_getset = wrapped_attributes,
+};
+
+PyObject* make_host_function(PyObject*, PyObject* function) {
+  if (!PyCallable_Check(function)) {
+    PyErr_SetString(PyExc_TypeError, "host() wraps a function");
+    return nullptr;
+  }
+  auto* const made = PyObject_New(HostFunction, &host_function_type);
+  if (!made) return nullptr;
+  made->call = call_wrapped;
+  made->function = Py_NewRef(function);
+  return reinterpret_cast<PyObject*>(made);
+}
+
+PyObject* asarray(PyObject*, PyObject* object) {
+  if (is_array(object)) return Py_NewRef(object);
+  Owned array(PyArray_FromAny(object, nullptr, 0, 0, 0, nullptr));
+  if (!array) return nullptr;
+  if (!PyArray_CheckExact(array.get())) {  // a subclass: the plain view of it
+    array = Owned(PyArray_View(reinterpret_cast<PyArrayObject*>(array.get()), nullptr, &PyArray_Type));
+    if (!array) return nullptr;
+  }
+  Array* made = share(reinterpret_cast<PyArrayObject*>(array.get()));
+  if (made || PyErr_Occurred()) return as_object(made);
+  auto* const source = reinterpret_cast<PyArrayObject*>(array.get());
+  Kind kind;
+  if (PyArray_NDIM(source) > th::kMaxDims) {
+    PyErr_Format(PyExc_ValueError, "an Array has at most %d axes, not %d; keep it as a NumPy array", th::kMaxDims,
+                 PyArray_NDIM(source));
+    return nullptr;
+  }
+  if (!kind_of(PyArray_TYPE(source), kind)) {
+    PyErr_Format(PyExc_TypeError, "an Array cannot hold elements of %R; keep it as a NumPy array",
+                 PyArray_DESCR(source));
+    return nullptr;
+  }
+  // Swapped bytes or crooked addresses: copied into order.
+  PyArray_Descr* const dtype = descriptor(kind);
+  Py_INCREF(dtype);
+  Owned proper(PyArray_FromArray(source, dtype, NPY_ARRAY_ALIGNED | NPY_ARRAY_WRITEABLE | NPY_ARRAY_NOTSWAPPED |
+                                                    NPY_ARRAY_ENSURECOPY));
+  return proper ? as_object(share(reinterpret_cast<PyArrayObject*>(proper.get()))) : nullptr;
+}
+
+PyObject* enter(PyObject*, PyObject* arguments) {
+  if (!PyTuple_CheckExact(arguments)) {
+    PyErr_SetString(PyExc_TypeError, "enter() takes a tuple");
+    return nullptr;
+  }
+  return entered(arguments);
+}
+
+PyObject* leave(PyObject*, PyObject* object) { return to_host(object); }
+
+PyMethodDef functions[] = {
+    {"host", make_host_function, METH_O, "host(f): f, callable with Arrays; an ndarray it returns becomes an Array."},
+    {"asarray", asarray, METH_O,
+     "asarray(x): an Array that shares the memory of the NumPy array `x`, or holds the numbers of `x`.\n\n"
+     "Shape and dtype are those of numpy.asarray(x). The memory is shared, as NumPy's views share it: whoever\n"
+     "writes into `x` later changes the Array, and must not do so while work on it is pending (`wait()`).\n"
+     "A read-only `x` gives a read-only Array. Raises TypeError for other elements than booleans, integers,\n"
+     "floats of 16, 32 or 64 bits and complex numbers, ValueError for more than 8 axes."},
+    {"enter", enter, METH_O, "enter(args): the tuple with ndarrays as Arrays, in lists, tuples and dictionaries too."},
+    {"leave", leave, METH_O, "leave(x): x with Arrays as ndarrays, in lists, tuples and dictionaries too. Waits."},
+    {},
+};
+
+}  // namespace
+
+PyObject* host_attribute(Array* array, PyObject* name) {
+  // What ndarray has and Array has not: methods work on the memory itself.
+  Owned known(PyObject_GetAttr(reinterpret_cast<PyObject*>(&PyArray_Type), name));
+  if (!known) {
+    PyErr_Clear();
+    PyErr_Format(PyExc_AttributeError, "'Array' object has no attribute '%U'", name);
+    return nullptr;
+  }
+  Owned view(to_numpy(array));
+  if (!view) return nullptr;
+  Owned found(PyObject_GetAttr(view.get(), name));
+  if (!found) return nullptr;
+  if (PyCFunction_Check(found.get())) return make_host_function(nullptr, found.get());
+  return from_host(found.get());
+}
+
+// -- NumPy's protocols ----------------------------------------------------------------------------------
+
+PyObject* array_protocol(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) {
+  Owned view(to_numpy(as_array(self)));
+  if (!view) return nullptr;
+  PyObject *dtype = Py_None, *copy = Py_None;
+  if (count > 0) dtype = args[0];
+  if (count > 1) copy = args[1];
+  for (Py_ssize_t k = 0; names && k < PyTuple_GET_SIZE(names); ++k) {
+    PyObject* const name = PyTuple_GET_ITEM(names, k);
+    if (PyUnicode_CompareWithASCIIString(name, "dtype") == 0) dtype = args[count + k];
+    if (PyUnicode_CompareWithASCIIString(name, "copy") == 0) copy = args[count + k];
+  }
+  if (dtype == Py_None && copy != Py_True) return view.release();
+  Owned method(PyObject_GetAttrString(numpy(), "array"));
+  Owned arguments(PyTuple_Pack(1, view.get()));
+  Owned options(PyDict_New());
+  if (!method || !arguments || !options) return nullptr;
+  if (dtype != Py_None && PyDict_SetItemString(options.get(), "dtype", dtype) < 0) return nullptr;
+  if (PyDict_SetItemString(options.get(), "copy", copy) < 0) return nullptr;
+  return PyObject_Call(method.get(), arguments.get(), options.get());
+}
+
+PyObject* array_ufunc(PyObject*, PyObject* const* args, Py_ssize_t count, PyObject* names) {
+  // (ufunc, method, *inputs, **options)
+  if (count < 2) {
+    PyErr_SetString(PyExc_TypeError, "__array_ufunc__ takes a ufunc and the name of its method");
+    return nullptr;
+  }
+  PyObject* const ufunc = args[0];
+  const bool plain = PyUnicode_CompareWithASCIIString(args[1], "__call__") == 0;
+  Operator* const op = plain ? operator_of(ufunc) : nullptr;
+  const Py_ssize_t named = names ? PyTuple_GET_SIZE(names) : 0;
+  PyObject* out = nullptr;
+  bool simple = op != nullptr;
+  for (Py_ssize_t k = 0; k < named; ++k) {
+    if (PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, k), "out") == 0) {
+      PyObject* const given = args[count + k];
+      if (PyTuple_Check(given) && PyTuple_GET_SIZE(given) == 1) {
+        out = PyTuple_GET_ITEM(given, 0);
+        if (out == Py_None) out = nullptr;
+        continue;
+      }
+    }
+    simple = false;
+  }
+  if (simple && count - 2 == inputs_of(op) && (!out || is_array(out))) return apply(op, args + 2, inputs_of(op), out);
+  Owned method(plain ? Py_NewRef(ufunc) : PyObject_GetAttr(ufunc, args[1]));
+  if (!method) return nullptr;
+  Owned result(call_host(method.get(), args + 2, count - 2, names));
+  if (!result) return nullptr;
+  return out ? Py_NewRef(out) : result.release();
+}
+
+PyObject* array_function(PyObject*, PyObject* const* args, Py_ssize_t count) {
+  // (function, types, args, kwargs)
+  if (count != 4) {
+    PyErr_SetString(PyExc_TypeError, "__array_function__ takes four arguments");
+    return nullptr;
+  }
+  Owned arguments(to_host(args[2])), options(to_host(args[3]));
+  if (!arguments || !options) return nullptr;
+  Owned result(PyObject_Call(args[0], arguments.get(), options.get()));
+  if (!result) return nullptr;
+  // What was given to be filled is what comes back.
+  PyObject* const out = PyDict_GetItemString(args[3], "out");
+  if (out && is_array(out)) return Py_NewRef(out);
+  return from_host(result.get());
+}
+
+bool make_host(PyObject* module) {
+  return PyType_Ready(&host_function_type) == 0 && PyModule_AddFunctions(module, functions) == 0;
+}
+
+}  // namespace myia

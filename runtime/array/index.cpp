@@ -1,0 +1,261 @@
+// Indexing: views for integers, slices, None and Ellipsis; rows by an array of integers; the rest by NumPy.
+
+#include "array/array.hpp"
+#include "array/tasks.hpp"
+#include "th/gather.hpp"
+
+namespace myia {
+
+namespace {
+
+enum class Form { view, other, error };
+
+/// One integer or slice of axis `d`, applied to the view being built.
+struct Selection {
+  const Array* array;
+  Layout layout;
+  Index offset;
+  int axis = 0;
+
+  bool integer(Py_ssize_t position) {
+    const Index size = array->layout.shape[axis];
+    const Index at = position < 0 ? position + size : position;
+    if (at < 0 || at >= size) {
+      PyErr_Format(PyExc_IndexError, "index %zd is out of bounds for axis %d with size %lld", position, axis,
+                   static_cast<long long>(size));
+      return false;
+    }
+    offset += at * array->layout.strides[axis++];
+    return true;
+  }
+  bool slice(PyObject* part) {
+    Py_ssize_t start, stop, step;
+    if (PySlice_Unpack(part, &start, &stop, &step) < 0) return false;
+    const Index size = array->layout.shape[axis], stride = array->layout.strides[axis];
+    const Py_ssize_t count = PySlice_AdjustIndices(size, &start, &stop, step);
+    if (count) offset += start * stride;
+    layout.shape[layout.ndim] = count;
+    layout.strides[layout.ndim++] = stride * step;
+    ++axis;
+    return true;
+  }
+  void rest_up_to(int end) {
+    for (; axis < end; ++axis, ++layout.ndim) {
+      layout.shape[layout.ndim] = array->layout.shape[axis];
+      layout.strides[layout.ndim] = array->layout.strides[axis];
+    }
+  }
+};
+
+bool plain_integer(PyObject* part) {
+  return PyLong_CheckExact(part) || PyArray_IsScalar(part, Integer);
+}
+
+/// The view that an index of integers, slices, None and Ellipsis selects. `whole` tells that every axis
+/// was given an integer, where NumPy gives a scalar.
+Form select(const Array* array, PyObject* index, Selection& made, bool& whole) {
+  PyObject* const* parts = &index;
+  Py_ssize_t count = 1;
+  if (PyTuple_CheckExact(index)) {
+    parts = &PyTuple_GET_ITEM(index, 0);
+    count = PyTuple_GET_SIZE(index);
+  }
+  int used = 0, added = 0, ellipses = 0;
+  for (Py_ssize_t k = 0; k < count; ++k) {
+    PyObject* const part = parts[k];
+    if (part == Py_Ellipsis) {
+      ++ellipses;
+    } else if (part == Py_None) {
+      ++added;
+    } else if (PySlice_Check(part) || plain_integer(part)) {
+      ++used;
+    } else {
+      return Form::other;
+    }
+  }
+  const int ndim = array->layout.ndim;
+  if (used > ndim || ellipses > 1 || ndim + added > th::kMaxDims) return Form::other;  // NumPy says what is wrong
+  made.array = array;
+  made.offset = array->offset;
+  made.layout.ndim = 0;
+  whole = !ellipses && used == ndim && !added;
+  for (Py_ssize_t k = 0; k < count; ++k) {
+    PyObject* const part = parts[k];
+    if (part == Py_None) {
+      made.layout.shape[made.layout.ndim] = 1;
+      made.layout.strides[made.layout.ndim++] = 0;
+    } else if (part == Py_Ellipsis) {
+      made.rest_up_to(made.axis + ndim - used);
+    } else if (PySlice_Check(part)) {
+      whole = false;
+      if (!made.slice(part)) return Form::error;
+    } else {
+      const Py_ssize_t position = PyNumber_AsSsize_t(part, PyExc_IndexError);
+      if (position == -1 && PyErr_Occurred()) return Form::error;
+      if (!made.integer(position)) return Form::error;
+    }
+  }
+  made.rest_up_to(ndim);
+  return Form::view;
+}
+
+struct TakeTask final : Task {
+  TakeTask(int parts, const Array* out, const Array* source, const Array* index)
+      : Task("take", parts), out(out->storage), source(source->storage), index(index->storage), out_at(out->offset),
+        source_at(source->offset), index_at(index->offset), rows(source->layout.shape[0]),
+        row_bytes(source->item()), row_stride(source->layout.strides[0]), index_stride(index->layout.strides[0]),
+        count(index->layout.shape[0]) {
+    for (int d = 1; d < source->layout.ndim; ++d) row_bytes *= source->layout.shape[d];
+  }
+  void run(int part) override {
+    Index begin, end;
+    th::part_of(count, part, parts, begin, end);
+    try {
+      th::take(out->data() + out_at, source->data() + source_at, rows, row_bytes, row_stride,
+               reinterpret_cast<const Index*>(index->data() + index_at), index_stride, begin, end);
+    } catch (const std::out_of_range& error) {
+      throw KernelError("IndexError", error.what());
+    }
+  }
+  Storage *out, *source, *index;
+  Index out_at, source_at, index_at, rows, row_bytes, row_stride, index_stride, count;
+};
+
+/// source[index] for one array of int64 along the first axis of contiguous rows; null without an exception
+/// if it is not that case.
+PyObject* take_rows(Array* source, PyObject* index_object) {
+  Owned holder;
+  if (!is_array(index_object)) {
+    if (!PyArray_CheckExact(index_object)) return nullptr;
+    // The indices are the user's to change: what waits gets a copy.
+    if (PyArray_TYPE(reinterpret_cast<PyArrayObject*>(index_object)) != NPY_INT64) return nullptr;
+    Array* const view = share(reinterpret_cast<PyArrayObject*>(index_object));
+    if (!view) return nullptr;
+    Owned shared(as_object(view));
+    holder = Owned(as_object(copy_of(view)));
+    if (!holder || !wait_ready(as_array(holder.get())->storage)) return nullptr;
+    index_object = holder.get();
+  }
+  Array* const index = as_array(index_object);
+  if (index->kind != Kind::int64 || index->layout.ndim != 1 || !source->layout.ndim || !source->layout.shape[0])
+    return nullptr;
+  Layout row = source->layout;
+  for (int d = 1; d < row.ndim; ++d) {
+    row.shape[d - 1] = source->layout.shape[d];
+    row.strides[d - 1] = source->layout.strides[d];
+  }
+  --row.ndim;
+  if (!c_contiguous(row, source->item())) return nullptr;
+  Index shape[th::kMaxDims];
+  shape[0] = index->layout.shape[0];
+  Index size = shape[0];
+  for (int d = 1; d < source->layout.ndim; ++d) size *= shape[d] = source->layout.shape[d];
+  Owned made(as_object(make_array(source->kind, source->layout.ndim, shape)));
+  if (!made || !size) return made.release();
+  Array* const out = as_array(made.get());
+  if (size <= inline_limit && source->storage->ready() && index->storage->ready() && !source->storage->failed() &&
+      !index->storage->failed()) {
+    try {
+      out->data();
+      TakeTask(1, out, source, index).run(0);
+    } catch (const KernelError& error) {
+      PyErr_SetString(PyExc_IndexError, error.what());
+      return nullptr;
+    } catch (const std::bad_alloc&) {
+      return PyErr_NoMemory();
+    }
+    return made.release();
+  }
+  if (!submit(std::make_unique<TakeTask>(parts_for(size, 2), out, source, index), {source->storage, index->storage},
+              {out->storage}))
+    return nullptr;
+  return made.release();
+}
+
+}  // namespace
+
+Py_ssize_t length(PyObject* self) {
+  const Layout& layout = as_array(self)->layout;
+  if (layout.ndim) return layout.shape[0];
+  PyErr_SetString(PyExc_TypeError, "len() of unsized object");
+  return -1;
+}
+
+PyObject* item_at(PyObject* self, Py_ssize_t position) {
+  Array* const array = as_array(self);
+  const Layout& layout = array->layout;
+  if (!layout.ndim) {
+    PyErr_SetString(PyExc_IndexError, "too many indices for array: array is 0-dimensional, but 1 were indexed");
+    return nullptr;
+  }
+  const Index size = layout.shape[0];
+  const Index at = position < 0 ? position + size : position;
+  if (at < 0 || at >= size) {
+    PyErr_Format(PyExc_IndexError, "index %zd is out of bounds for axis 0 with size %lld", position,
+                 static_cast<long long>(size));
+    return nullptr;
+  }
+  const Index offset = array->offset + at * layout.strides[0];
+  if (layout.ndim == 1) {
+    if (!wait_ready(array->storage)) return nullptr;
+    return scalar_at(array->storage->data() + offset, array->kind);
+  }
+  Layout row;
+  row.ndim = layout.ndim - 1;
+  for (int d = 0; d < row.ndim; ++d) {
+    row.shape[d] = layout.shape[d + 1];
+    row.strides[d] = layout.strides[d + 1];
+  }
+  return as_object(make_view(array, offset, row));
+}
+
+PyObject* get_item(PyObject* self, PyObject* index) {
+  Array* const array = as_array(self);
+  if (PyLong_CheckExact(index) && array->layout.ndim) {
+    const Py_ssize_t position = PyLong_AsSsize_t(index);
+    if (position == -1 && PyErr_Occurred()) return nullptr;
+    return item_at(self, position);
+  }
+  Selection made;
+  bool whole = false;
+  switch (select(array, index, made, whole)) {
+    case Form::error: return nullptr;
+    case Form::view:
+      if (whole) {
+        if (!wait_ready(array->storage)) return nullptr;
+        return scalar_at(array->storage->data() + made.offset, array->kind);
+      }
+      return as_object(make_view(array, made.offset, made.layout));
+    case Form::other: break;
+  }
+  if (PyObject* const rows = take_rows(array, index)) return rows;
+  if (PyErr_Occurred()) return nullptr;
+  Owned view(to_numpy(array)), key(to_host(index));
+  Owned found(view && key ? PyObject_GetItem(view.get(), key.get()) : nullptr);
+  return found ? from_host(found.get()) : nullptr;
+}
+
+int set_item(PyObject* self, PyObject* index, PyObject* value) {
+  Array* const array = as_array(self);
+  if (!value) {
+    PyErr_SetString(PyExc_ValueError, "cannot delete array elements");
+    return -1;
+  }
+  Selection made;
+  bool whole = false;
+  switch (select(array, index, made, whole)) {
+    case Form::error: return -1;
+    case Form::view: {
+      Owned target(as_object(make_view(array, made.offset, made.layout)));
+      return target && assign(as_array(target.get()), value) ? 0 : -1;
+    }
+    case Form::other: break;
+  }
+  if (!check_writable(array)) return -1;
+  Owned view(to_numpy(array)), key(to_host(index)), stored(to_host(value));
+  if (!view || !key || !stored) return -1;
+  array->storage->written();
+  return PyObject_SetItem(view.get(), key.get(), stored.get());
+}
+
+}  // namespace myia

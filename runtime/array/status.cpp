@@ -1,0 +1,158 @@
+// Floating-point status flags, reported as NumPy reports them.
+
+#include "array/array.hpp"
+
+#include <atomic>
+#include <cfenv>
+#include <mutex>
+#include <vector>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace myia::status {
+
+namespace {
+
+struct Kept {
+  int flags;
+  const char* name;
+};
+std::mutex lock;
+std::vector<Kept>& noted = *new std::vector<Kept>;
+std::atomic<bool> any_noted{false};
+
+enum class Handling { ignore, warn, raise, other };
+
+Handling handling_of(PyObject* settings, const char* key) {
+  PyObject* const value = PyDict_GetItemString(settings, key);
+  const char* const text = value ? PyUnicode_AsUTF8(value) : nullptr;
+  if (!text) return Handling::warn;
+  switch (text[0]) {
+    case 'i': return Handling::ignore;
+    case 'r': return Handling::raise;
+    case 'w': return Handling::warn;
+    default: return Handling::other;
+  }
+}
+
+struct Flag {
+  int bit;
+  const char* key;
+  const char* words;
+};
+constexpr Flag kFlags[] = {
+    {FE_DIVBYZERO, "divide", "divide by zero"},
+    {FE_OVERFLOW, "over", "overflow"},
+    {FE_UNDERFLOW, "under", "underflow"},
+    {FE_INVALID, "invalid", "invalid value"},
+};
+
+Owned settings() {
+  static PyObject* const geterr = PyObject_GetAttrString(numpy(), "geterr");
+  return Owned(PyObject_CallNoArgs(geterr));
+}
+
+bool call_user(int bit, const char* message) {
+  Owned handler(PyObject_CallMethod(numpy(), "geterrcall", nullptr));
+  if (!handler) return false;
+  if (handler.get() == Py_None) return PyErr_WarnEx(PyExc_RuntimeWarning, message, 1) == 0;
+  Owned result(PyObject_HasAttrString(handler.get(), "write")
+                   ? PyObject_CallMethod(handler.get(), "write", "s", message)
+                   : PyObject_CallFunction(handler.get(), "si", message, bit));
+  return static_cast<bool>(result);
+}
+
+}  // namespace
+
+void clear() noexcept {
+#if defined(__x86_64__)
+  const unsigned state = _mm_getcsr();
+  if (state & 0x1d) _mm_setcsr(state & ~0x3fU);
+#else
+  std::feclearexcept(FE_ALL_EXCEPT);
+#endif
+}
+
+int raised() noexcept {
+#if defined(__x86_64__)
+  // The bits of MXCSR are those of the x87, which <cfenv> names.
+  return static_cast<int>(_mm_getcsr() & (FE_DIVBYZERO | FE_OVERFLOW | FE_UNDERFLOW | FE_INVALID));
+#else
+  return std::fetestexcept(FE_DIVBYZERO | FE_OVERFLOW | FE_UNDERFLOW | FE_INVALID);
+#endif
+}
+
+bool report(int flags, const char* name) {
+  Owned now = settings();
+  if (!now) return false;
+  for (const Flag& flag : kFlags) {
+    if (!(flags & flag.bit)) continue;
+    const Handling handling = handling_of(now.get(), flag.key);
+    if (handling == Handling::ignore) continue;
+    char message[160];
+    std::snprintf(message, sizeof message, "%s encountered in %s", flag.words, name);
+    if (handling == Handling::raise) {
+      PyErr_SetString(PyExc_FloatingPointError, message);
+      return false;
+    }
+    if (handling == Handling::other) {
+      if (!call_user(flag.bit, message)) return false;
+    } else if (PyErr_WarnEx(PyExc_RuntimeWarning, message, 1) < 0) {
+      return false;
+    }
+  }
+  return true;
+}
+
+int wanted() {
+  Owned now = settings();
+  if (!now) {
+    PyErr_Clear();
+    return 0;
+  }
+  int flags = 0;
+  for (const Flag& flag : kFlags)
+    if (handling_of(now.get(), flag.key) != Handling::ignore) flags |= flag.bit;
+  return flags;
+}
+
+bool raises() {
+  Owned now = settings();
+  if (!now) {
+    PyErr_Clear();
+    return false;
+  }
+  for (const Flag& flag : kFlags) {
+    const Handling handling = handling_of(now.get(), flag.key);
+    if (handling == Handling::raise || handling == Handling::other) return true;
+  }
+  return false;
+}
+
+void note(int flags, const char* name) noexcept {
+  const std::lock_guard guard(lock);
+  for (Kept& kept : noted) {
+    if (kept.name == name) {
+      kept.flags |= flags;
+      return;
+    }
+  }
+  noted.push_back({flags, name});
+  any_noted.store(true, std::memory_order_release);
+}
+
+bool report_noted() {
+  if (!any_noted.load(std::memory_order_acquire)) return true;
+  std::vector<Kept> now;
+  {
+    const std::lock_guard guard(lock);
+    now.swap(noted);
+    any_noted.store(false, std::memory_order_release);
+  }
+  for (const Kept& kept : now)
+    if (!report(kept.flags, kept.name)) return false;
+  return true;
+}
+
+}  // namespace myia::status
