@@ -107,7 +107,7 @@ class Pool {
     const int number = class_of(bytes);
     Class& c = classes_[number];
     lock_.lock();
-    c.wanted = true;
+    c.last = asked_ += size_of_class(number);
     Free* const block = c.first;
     if (block) [[likely]] {
       count(bytes);
@@ -180,7 +180,7 @@ class Pool {
   struct Class {
     Free* first = nullptr;
     std::size_t blocks = 0;
-    bool wanted = false;  // asked for since the pool was last full
+    std::uint64_t last = 0;  // asked_ when it was last asked for
   };
 
   void count(std::size_t bytes) noexcept {
@@ -203,14 +203,15 @@ class Pool {
   }
 
   /// A program that goes over to other sizes would find the pool full of those that it no longer
-  /// uses: these leave first, and the block goes only if there are none.
+  /// uses. So classes leave first that were not asked for while twice the bound was; if there are none,
+  /// it is the block that leaves.
   void free_when_full(int number, Free* block) noexcept {
     const std::size_t size = size_of_class(number);
     Leaving leaving;
     {
       const std::lock_guard guard(lock_);
       for (int k = 0; k < kClasses; ++k)
-        if (!std::exchange(classes_[k].wanted, false)) take_out(k, leaving);
+        if (asked_ - classes_[k].last > 2 * bound_) take_out(k, leaving);
       const bool fits = pooled_ + size <= bound_;
       Free*& first = fits ? classes_[number].first : leaving.blocks[number];
       block->next = first;
@@ -232,6 +233,7 @@ class Pool {
 
   Spinlock lock_;
   std::uint64_t live_ = 0, peak_ = 0, pooled_ = 0, blocks_ = 0, bound_ = 0;
+  std::uint64_t asked_ = 0;  // bytes that were ever asked for
   Class classes_[kClasses];
 };
 

@@ -1,0 +1,135 @@
+#include <cstring>
+#include <thread>
+#include <vector>
+
+#include "storage/allocator.hpp"
+#include "storage/storage.hpp"
+#include "tests/tasks.hpp"
+
+using namespace myia;
+
+namespace {
+
+void lazy() {
+  const tests::SameMemory same;
+  for (const std::size_t bytes : {0u, 1u, 64u, 1024u, 1025u, 100'000u}) {
+    const Ref<Storage> storage = Storage::make(bytes);
+    CHECK(!storage->allocated());
+    CHECK_EQUAL(storage->bytes(), bytes);
+    CHECK(storage->writable() && !storage->borrowed() && storage->ready() && storage->idle() && !storage->failed());
+    char* const data = storage->data();
+    CHECK(data != nullptr && storage->allocated() && storage->data() == data);
+    CHECK_EQUAL(reinterpret_cast<std::uintptr_t>(data) % allocator::kAlignment, 0u);
+    std::memset(data, 1, bytes);
+  }
+  // What is never asked for takes no room.
+  const std::uint64_t before = allocator::stats().live;
+  const Ref<Storage> huge = Storage::make(std::size_t{1} << 50);
+  CHECK(allocator::stats().live < before + 1000);
+}
+
+void references() {
+  const tests::SameMemory same;
+  Ref<Storage> one = Storage::make(8);
+  CHECK_EQUAL(one->references(), 1u);
+  {
+    const Ref<Storage> two = one;  // NOLINT: the copy is the test
+    CHECK_EQUAL(one->references(), 2u);
+  }
+  CHECK_EQUAL(one->references(), 1u);
+  Storage* const raw = one.detach();
+  CHECK(!one && raw->references() == 1);
+  one = Ref<Storage>::adopt(raw);
+  std::vector<std::thread> threads;
+  for (int k = 0; k < 4; ++k)
+    threads.emplace_back([one] {
+      for (int step = 0; step < 10'000; ++step) const Ref<Storage> copy = one;
+    });
+  for (std::thread& thread : threads) thread.join();
+  CHECK_EQUAL(one->references(), 1u);
+}
+
+int released = 0;
+void* last_released = nullptr;
+
+void borrowed() {
+  const tests::SameMemory same;
+  Storage::set_owner_release([](void* owner) {
+    ++released;
+    last_released = owner;
+  });
+  char memory[16] = {42};
+  int owner = 0;
+  {
+    const Ref<Storage> storage = Storage::borrow(memory, sizeof memory, &owner, false);
+    CHECK(storage->borrowed() && storage->owner() == &owner && !storage->writable() && storage->allocated());
+    CHECK(storage->data() == memory);
+  }
+  CHECK(released == 1 && last_released == &owner);
+  {
+    const Ref<Storage> storage = Storage::borrow(memory, sizeof memory, nullptr, true);
+    CHECK(storage->data() == memory);
+  }
+  CHECK_EQUAL(released, 1);
+  {
+    const Ref<Storage> storage = Storage::borrow(nullptr, 0, &owner, true);
+    CHECK(storage->allocated() && storage->data() != nullptr);
+  }
+  CHECK_EQUAL(released, 2);
+  {
+    const Ref<Storage> storage = Storage::borrow(memory, sizeof memory, &owner, true);
+    storage->release_data();
+    CHECK_EQUAL(released, 3);
+    CHECK(!storage->borrowed() && storage->data() != memory);
+    std::memset(storage->data(), 0, sizeof memory);
+  }
+  CHECK_EQUAL(released, 3);
+  CHECK_EQUAL(memory[0], 42);
+}
+
+void shadows() {
+  const tests::SameMemory same;
+  const Ref<Storage> storage = Storage::make(5000);
+  CHECK(!storage->shadow());
+  const Ref<Storage> shadow = storage->make_shadow();
+  CHECK(shadow->bytes() == 5000 && storage->shadow().get() == shadow.get() && storage->make_shadow().get() == shadow.get());
+  CHECK(!shadow->allocated());
+  std::memset(shadow->data(), 3, 5000);
+  std::memset(storage->data(), 1, 5000);
+  const std::uint64_t live = allocator::stats().live;
+  storage->release_data();
+  CHECK(!storage->allocated() && storage->shadow()->data()[4999] == 3);
+  CHECK_EQUAL(allocator::stats().live, live - 5000);
+  std::memset(storage->data(), 2, 5000);
+  storage->drop_shadow();
+  CHECK(!storage->shadow());
+  CHECK_EQUAL(shadow->references(), 1u);
+
+  const Ref<Storage> small = Storage::make(8);
+  small->data()[0] = 1;
+  small->release_data();
+  CHECK(!small->allocated());
+  small->data()[7] = 1;
+}
+
+void versions_and_marks() {
+  const Ref<Storage> storage = Storage::make(8);
+  CHECK_EQUAL(storage->version(), 0u);
+  storage->written();
+  storage->written();
+  CHECK_EQUAL(storage->version(), 2u);
+  storage->mark_read();
+  CHECK_EQUAL(storage->marks(), 1);
+  storage->unmark_read();
+  CHECK_EQUAL(storage->marks(), 0);
+}
+
+}  // namespace
+
+int main() {
+  lazy();
+  references();
+  borrowed();
+  shadows();
+  versions_and_marks();
+}
