@@ -61,12 +61,17 @@ void test_copy() {
     const Index item = items[below(5)];
     Shape s = views::shape();
     if (round % 10 == 0) s = {2, {between(1, 100), between(1, 100)}};
-    if (round % 10 == 1) s = {3, {between(1, 4), between(1, 70), between(1, 70)}};
+    if (round % 10 == 1) s = {3, {between(1, 12), between(1, 70), between(1, 70)}};
     View out(s, item, false), in(s, item, true);
     if (s.ndim >= 2 && round % 10 < 2) {  // one contiguous in the other's order
       Index extent = item;
       for (int d : {s.ndim - 2, s.ndim - 1}) in.strides[d] = extent, extent *= s.length[d];
       if (s.ndim == 3) in.strides[0] = extent;
+      if (s.ndim == 3 && below(2)) {  // all axes reversed
+        in.strides[0] = item;
+        in.strides[1] = item * s.length[0];
+        in.strides[2] = item * s.length[0] * s.length[1];
+      }
       in.offset = 0;
       in.memory.resize(static_cast<std::size_t>(s.size() * item / 8 + 2), 7);
     }
@@ -74,9 +79,16 @@ void test_copy() {
     th::Walk w = walk_of(s, {&out, &in});
     char* const bases[] = {out.data(), in.data()};
     char* const naive[] = {expected.data(), in.data()};
-    each(w, naive, [&](char** p) { std::memcpy(p[0], p[1], static_cast<std::size_t>(item)); });
+    // Everything in parts, or one part alone, whose elements are those of its linear numbers.
+    const bool all = below(2);
+    const Index first = all ? 0 : below(w.size() + 1), last = all ? w.size() : between(first, w.size());
     if (below(2)) w.coalesce();
-    in_parts(w.size(), [&](Index begin, Index end) { th::copy(w, bases, item, begin, end); });
+    Index number = 0;
+    each(w, naive, [&](char** p) {
+      if (first <= number && number < last) std::memcpy(p[0], p[1], static_cast<std::size_t>(item));
+      ++number;
+    });
+    in_parts(last - first, [&](Index begin, Index end) { th::copy(w, bases, item, first + begin, first + end); });
     EXPECT(out.memory == expected.memory);
   }
 }
@@ -373,6 +385,52 @@ void test_products_of(Kind kind) {
   }
 }
 
+/// Windows that slide over one vector: rows overlap, which BLAS cannot express.
+void test_sliding_windows() {
+  double vector[20], c[6] = {}, b[8];
+  for (double& x : vector) x = normal();
+  for (double& x : b) x = normal();
+  char* const data = reinterpret_cast<char*>(vector);
+  EXPECT(th::multiply(Kind::float64, {reinterpret_cast<char*>(c), 3, 2, 16, 8}, {data, 3, 4, 8, 8},
+                      {reinterpret_cast<char*>(b), 4, 2, 16, 8}, false, 0, 3, 0, 2));
+  for (int i = 0; i < 3; ++i)
+    for (int j = 0; j < 2; ++j) {
+      double sum = 0;
+      for (int l = 0; l < 4; ++l) sum += vector[i + l] * b[2 * l + j];
+      EXPECT(std::abs(sum - c[2 * i + j]) < 1e-14);
+    }
+}
+
+/// Complex numbers one and a half items apart, as a field of records may be.
+void test_odd_strides() {
+  using Complex = std::complex<double>;
+  constexpr Index apart = 24;
+  for (const bool accumulate : {false, true})
+    for (const Index m : {1, 5})
+      for (const Index n : {1, 4})
+        for (const Index k : {1, 3}) {
+          std::vector<double> a(60, nan), b(60, nan), c(100, nan);
+          const auto at = [](std::vector<double>& memory, Index position) -> Complex& {
+            return as<Complex>(reinterpret_cast<char*>(memory.data()) + position * apart);
+          };
+          for (Index i = 0; i < m * k; ++i) at(a, i) = random_number<Complex>();
+          for (Index i = 0; i < k * n; ++i) at(b, i) = random_number<Complex>();
+          if (accumulate)
+            for (Index i = 0; i < m * n; ++i) at(c, i) = 3.0;
+          const auto matrix = [](std::vector<double>& memory, Index rows, Index columns) {
+            return th::Matrix{reinterpret_cast<char*>(memory.data()), rows, columns, columns * apart, apart};
+          };
+          EXPECT(th::multiply(Kind::complex128, matrix(c, m, n), matrix(a, m, k), matrix(b, k, n), accumulate, 0, m, 0, n));
+          for (Index i = 0; i < m; ++i)
+            for (Index j = 0; j < n; ++j) {
+              Complex sum = accumulate ? 3.0 : 0.0;
+              for (Index l = 0; l < k; ++l) sum += at(a, i * k + l) * at(b, l * n + j);
+              EXPECT(std::abs(sum - at(c, i * n + j)) < 1e-13);
+              EXPECT(std::isnan(c[static_cast<std::size_t>(3 * (i * n + j) + 2)]));
+            }
+        }
+}
+
 void test_products() {
   float f[1] = {5};
   th::Matrix one{reinterpret_cast<char*>(f), 1, 1, 4, 4};
@@ -391,6 +449,8 @@ void test_products() {
   test_products_of<double>(Kind::float64);
   test_products_of<std::complex<float>>(Kind::complex64);
   test_products_of<std::complex<double>>(Kind::complex128);
+  test_sliding_windows();
+  test_odd_strides();
 }
 
 void test_parts_of_products() {

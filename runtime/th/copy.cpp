@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
 #include <cstdlib>
+#include <cstring>
+#include <utility>
 
 #include "th/simd.hpp"
 
@@ -37,40 +38,56 @@ void row(char* const* p, std::intptr_t count, const std::intptr_t* strides) {
   for (std::intptr_t i = 0; i < count; ++i) move_one<T>(p[0] + i * strides[0], p[1] + i * strides[1]);
 }
 
-/// Rows [begin, end) of the two last axes, whose source is contiguous the other way: in blocks, so that
-/// the lines of the cache it touches are still there when their next elements are wanted.
+/// Rows [begin, end) of the two last axes, whose source is contiguous the other way: in tiles as wide as a
+/// line of the cache, so that a line is read once for all its elements, be it that rows lie a power of two
+/// apart and evict each other. Nothing foresees the next lines, so they are asked for two tiles ahead.
 template <class T>
 void transposed(char* out, const char* in, Index begin, Index end, Index columns, const Index* out_strides,
                 const Index* in_strides) {
-  constexpr Index block = sizeof(T) >= 8 ? 16 : 32;
-  for (Index i0 = begin; i0 < end; i0 += block) {
-    const Index i1 = std::min(i0 + block, end);
-    for (Index j0 = 0; j0 < columns; j0 += block) {
-      const Index j1 = std::min(j0 + block, columns);
-      for (Index i = i0; i < i1; ++i) {
-        char* to = out + i * out_strides[0] + j0 * out_strides[1];
-        const char* from = in + i * in_strides[0] + j0 * in_strides[1];
-        for (Index j = j0; j < j1; ++j, to += out_strides[1], from += in_strides[1]) move_one<T>(to, from);
+  constexpr Index side = 64 / static_cast<Index>(sizeof(T)), ahead = 2 * side;
+  const Index o0 = out_strides[0], o1 = sizeof(T), i0 = in_strides[0], i1 = in_strides[1];
+  for (Index i = begin; i < end; i += side) {
+    for (Index j = 0; j < columns; j += side) {
+      char* const to = out + i * o0 + j * o1;
+      const char* const from = in + i * i0 + j * i1;
+      const Index rows = std::min(side, end - i), width = std::min(side, columns - j);
+      for (Index b = ahead; b < std::min(ahead + side, columns - j); ++b) MYIA_PREFETCH(from + b * i1);
+      if (width == side) {
+        for (Index a = 0; a < rows; ++a)
+          for (Index b = 0; b < side; ++b) move_one<T>(to + a * o0 + b * o1, from + a * i0 + b * i1);
+      } else {
+        for (Index a = 0; a < rows; ++a)
+          for (Index b = 0; b < width; ++b) move_one<T>(to + a * o0 + b * o1, from + a * i0 + b * i1);
       }
     }
   }
 }
 
-/// Whether the source prefers the axis before the last, and both are long enough for blocks to pay.
-bool crosses(const Walk& w, Index item) noexcept {
-  if (w.ndim < 2) return false;
+/// The axis other than the last that the source prefers to the last, or -1.
+int preferred_axis(const Walk& w, Index item) noexcept {
   const int last = w.ndim - 1;
-  const Index *out = w.strides[0], *in = w.strides[1];
-  return out[last] == item && in[last] != item && in[last] != 0 && w.shape[last] >= 8 && w.shape[last - 1] >= 8 &&
-         in[last - 1] != 0 && std::abs(in[last - 1]) < std::abs(in[last]);
+  const Index* const in = w.strides[1];
+  if (last < 1 || w.strides[0][last] != item || in[last] == item || in[last] == 0 || w.shape[last] < 8) return -1;
+  int best = -1;
+  for (int d = 0; d < last; ++d)
+    if (in[d] != 0 && w.shape[d] >= 8 && std::abs(in[d]) < std::abs(in[best < 0 ? last : best])) best = d;
+  return best;
+}
+
+/// The walk with axis d moved to the place before the last.
+Walk with_axis_before_last(Walk w, int d) noexcept {
+  for (; d < w.ndim - 2; ++d) {
+    std::swap(w.shape[d], w.shape[d + 1]);
+    for (int k = 0; k < w.operands; ++k) std::swap(w.strides[k][d], w.strides[k][d + 1]);
+  }
+  return w;
 }
 
 template <class T>
-void copy_as(const Walk& w, char* const* bases, Index begin, Index end) {
-  if (!crosses(w, sizeof(T))) return walk(w, bases, begin, end, row<T>);
+void copy_planes(const Walk& w, char* const* bases, Index begin, Index end) {
   const int last = w.ndim - 1;
   const Index columns = w.shape[last], rows = w.shape[last - 1];
-  // Whole rows go by blocks, a plane at a time; what is left of a row at either end goes as it is.
+  // Whole rows go by tiles, a plane at a time; what is left of a row at either end goes as it is.
   const Index first = std::min((begin + columns - 1) / columns * columns, end);
   walk(w, bases, begin, first, row<T>);
   Index at = first;
@@ -88,6 +105,16 @@ void copy_as(const Walk& w, char* const* bases, Index begin, Index end) {
     at += (r1 - r0) * columns;
   }
   walk(w, bases, at, end, row<T>);
+}
+
+template <class T>
+void copy_as(const Walk& w, char* const* bases, Index begin, Index end) {
+  const int axis = preferred_axis(w, sizeof(T));
+  if (axis < 0) return walk(w, bases, begin, end, row<T>);
+  if (axis == w.ndim - 2) return copy_planes<T>(w, bases, begin, end);
+  // Another order of axes has other linear numbers, and is open to a copy of everything.
+  if (begin == 0 && end == w.size()) return copy_planes<T>(with_axis_before_last(w, axis), bases, begin, end);
+  walk(w, bases, begin, end, row<T>);
 }
 
 }  // namespace

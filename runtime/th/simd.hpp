@@ -35,3 +35,10 @@
 #else
 #define MYIA_INLINE inline
 #endif
+
+/// Asks for the line of the cache that holds `address`, which should be one that may be read.
+#if defined(__GNUC__)
+#define MYIA_PREFETCH(address) __builtin_prefetch(address)
+#else
+#define MYIA_PREFETCH(address) static_cast<void>(address)
+#endif
