@@ -12,6 +12,8 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from myia._runtime import Array as NativeArray
+from myia._runtime import enter
 from myia.codegen.load import annotate, user_place
 from myia.errors import (
     Location,
@@ -128,14 +130,13 @@ class Gradient:
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         compiled, arguments = self._compiled_for(args, kwargs)
         try:
-            value, *adjoints = compiled.run(*arguments)
+            value, *adjoints = compiled.run(*(enter(arguments) if compiled.takes_arrays else arguments))
+            given: list[Any] = []
+            gradients = [like(d, arguments[k], given) for d, k in zip(adjoints, self._selected, strict=True)]
         except BaseException as error:
             _explain(error, self.__name__)
             raise
-        if self._single:
-            gradient = like(adjoints[0], arguments[self._selected[0]])
-        else:
-            gradient = tuple(map(like, adjoints, [arguments[k] for k in self._selected]))
+        gradient = gradients[0] if self._single else tuple(gradients)
         return (value, gradient) if self.with_value else gradient
 
     def __get__(self, owner: Any, kind: type | None = None) -> Any:
@@ -250,7 +251,7 @@ class Gradient:
 def _signature(x: Any) -> Any:
     """What distinguishes the type of an argument, quicker to make and to compare than the type."""
     kind = type(x)
-    if kind is np.ndarray:
+    if kind is np.ndarray or kind is NativeArray:
         return x.dtype, x.ndim
     return kind if kind in _PLAIN else type_of(x)
 

@@ -35,6 +35,7 @@ from myia.parse.types import (
     is_complex,
     is_number,
     may_be_number,
+    may_hold_array,
 )
 
 
@@ -50,6 +51,8 @@ class Compiled:
     holds: Callable[[], bool]
     """Whether everything the compiler resolved is still as it was."""
     notes: tuple[tuple[Typed, Sweeps], ...]
+    takes_arrays: bool = True
+    """Whether an argument may be or hold an array, which the emitted code wants as a native one."""
 
     def stages(self) -> Iterator[tuple[str, str]]:
         """Each stage of the compilation with its title, as Python text."""
@@ -77,7 +80,8 @@ def compile_gradient(
     wrt = tuple(program.parameters[k].name for k in selected)
     unit.check_result(typed)
     module = unit.joined(typed, wrt)
-    return unit.finish(module, program.name, f"{program.name}_grad", function)
+    compiled = unit.finish(module, program.name, f"{program.name}_grad", function)
+    return replace(compiled, takes_arrays=any(map(may_hold_array, arguments)))
 
 
 def compile_pair(function: FunctionType, arguments: tuple[Type, ...], active: tuple[int, ...]) -> Compiled:

@@ -7,8 +7,9 @@ for arrays it becomes `rt.multiply(a, b)`. Functions of the operator table becom
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import BuiltinFunctionType
 from typing import Any
 
 import myia.runtime as rt
@@ -16,7 +17,7 @@ from myia.codegen.namespace import Namespace
 from myia.parse.examples import example_type
 from myia.parse.infer import OPERATORS
 from myia.parse.program import Program
-from myia.parse.types import ANY, Array, Known, Type, constant_type, is_immutable, is_number, join
+from myia.parse.types import ANY, Array, Known, Type, constant_type, is_immutable, is_number, join, may_hold_array
 
 _NAMES: dict[type[ast.AST], str] = {
     ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide", ast.Pow: "power",
@@ -81,12 +82,12 @@ class Lowering:
 
     # -- expressions ------------------------------------------------------------------------------
 
-    def expression(self, node: ast.expr) -> tuple[ast.expr, Type]:
-        """The lowered expression and its type."""
+    def expression(self, node: ast.expr, called: bool = False) -> tuple[ast.expr, Type]:
+        """The lowered expression and its type. Of what is `called`, the runtime's version."""
         match node:
             case ast.Name(name):
                 if name in self.program.constants and name != "rt":
-                    return self.namespace.constant(name, self.program), Known(self.program.constants[name])
+                    return self.namespace.constant(name, self.program, called), Known(self.program.constants[name])
                 return node, self.types.get(name, ANY)
             case ast.Constant():
                 value: Any = node.value
@@ -130,7 +131,7 @@ class Lowering:
                 path = ast.unparse(node)
                 if path in self.program.constants:
                     value_type = self.program.constants[path]
-                    return self.namespace.constant(path, self.program), constant_type(value_type)
+                    return self.namespace.constant(path, self.program, called), constant_type(value_type)
                 if isinstance(value, ast.Name) and value.id in ("rt", "np", "math"):
                     return self.template_name(node), ANY
                 return ast.Attribute(self.expression(value)[0], name, ast.Load()), ANY
@@ -159,19 +160,34 @@ class Lowering:
         self, function: ast.expr, args: list[ast.expr], keywords: list[ast.keyword]
     ) -> tuple[ast.expr, Type]:
         lowered = [self.expression(a) for a in args]
-        named = [ast.keyword(k.arg, self.expression(k.value)[0]) for k in keywords]
+        of_keywords = [self.expression(k.value) for k in keywords]
+        named = [ast.keyword(k.arg, e) for k, (e, _) in zip(keywords, of_keywords, strict=True)]
         result: Type = ANY
-        made = self.expression(function)[0]
+        made = self.expression(function, called=True)[0]
+        if any(may_hold_array(t) for _, t in (*lowered, *of_keywords)) and self.is_outside(function, made):
+            return _call("outside", made, *(e for e, _ in lowered), keywords=named), result
         target = self.known(made)
         if target is not None and not named and _runs_by_example(target):
             result = example_type(target, tuple(t for _, t in lowered))
         return ast.Call(made, [e for e, _ in lowered], named), result
 
+    def is_outside(self, function: ast.expr, made: ast.expr) -> bool:
+        """Whether a callee is code that Myia did not compile, and that knows NumPy arrays only."""
+        match made:
+            case ast.Attribute(ast.Name("rt")):
+                return False
+            case ast.Attribute(owner, _) if isinstance(owner, ast.Name) and owner.id in self.types:
+                return not isinstance(self.types[owner.id], Array)  # a method; arrays know their own
+        known = self.program.constants.get(ast.unparse(function))
+        if known is None:
+            return isinstance(made, ast.Name) and made.id in self.types
+        return not (isinstance(known, BuiltinFunctionType | type) and known in _KNOW_ARRAYS)
+
     def known(self, function: ast.expr) -> Any:
         """The function of the operator table or of `math` that a lowered callee names."""
         match function:
             case ast.Attribute(ast.Name("rt"), name):
-                return getattr(rt, name, None)
+                return rt.FACADE.get(name)
             case ast.Attribute(ast.Name("math"), name):
                 return getattr(self.namespace.values.get("math"), name, None)
         return None
@@ -197,8 +213,16 @@ class Lowering:
         return node
 
 
-def _call(name: str, *arguments: ast.expr) -> ast.expr:
-    return ast.Call(ast.Attribute(ast.Name("rt", ast.Load()), name, ast.Load()), list(arguments), [])
+_KNOW_ARRAYS: frozenset[Any] = frozenset(
+    {len, float, int, bool, abs, round, iter, list, tuple, dict, range, enumerate, zip, reversed, sorted, sum, min, max}
+)
+"""Builtins that ask an array by its own methods, whatever its type."""
+
+
+def _call(name: str, *arguments: ast.expr, keywords: Sequence[ast.keyword] = ()) -> ast.expr:
+    return ast.Call(
+        ast.Attribute(ast.Name("rt", ast.Load()), name, ast.Load()), list(arguments), list(keywords)
+    )
 
 
 def _rank(t: Type) -> int | None:

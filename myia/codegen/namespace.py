@@ -14,8 +14,8 @@ from myia.parse.program import Program
 
 @functools.cache
 def operator_names() -> dict[int, str]:
-    """The name of each function in the runtime's table of operators, by identity."""
-    return {id(value): name for name, value in sorted(vars(runtime).items(), reverse=True) if callable(value)}
+    """The name of each function that the runtime's table stands for, by identity."""
+    return {id(value): name for name, value in sorted(runtime.FACADE.items(), reverse=True) if callable(value)}
 
 
 @dataclass
@@ -46,15 +46,16 @@ class Namespace:
                 return name
         raise AssertionError(hint)
 
-    def constant(self, path: str, program: Program) -> ast.expr:
-        """An expression for a dotted path of the user's: `rt.tanh` for `np.tanh`, if the table has it."""
+    def constant(self, path: str, program: Program, called: bool = False) -> ast.expr:
+        """An expression for a dotted path of the user's; to call `np.tanh`, `rt.tanh` if the table has it."""
         value = program.constants[path]
         if path.startswith("rt.") and program.constants.get("rt") is runtime:
             return ast.parse(path, mode="eval").body
         name = operator_names().get(id(value))
         if (
-            name is not None
-            and getattr(runtime, name) is value
+            called
+            and name is not None
+            and runtime.FACADE[name] is value
             and getattr(builtins, path, None) is not value
         ):
             return ast.parse(f"rt.{name}", mode="eval").body

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from myia import _runtime
 from myia.parse.scope import is_constant
 
 UNKNOWN = object()
@@ -129,7 +130,7 @@ _arrays: dict[tuple[np.dtype[Any], int], Array] = {}
 def type_of(value: Any, depth: int = 0) -> Type:
     """The type of a live value."""
     kind = type(value)
-    if kind is np.ndarray:
+    if kind is np.ndarray or kind is _runtime.Array:
         key = (value.dtype, value.ndim)
         found = _arrays.get(key)
         if found is None:
@@ -276,6 +277,20 @@ def may_vary(t: Type) -> bool:
         case Nested(_, captures):
             return any(map(may_vary, captures))
         case Known() | Bottom() | Instance():
+            return False
+    return True
+
+
+def may_hold_array(t: Type) -> bool:
+    """Whether a value of this type may be an array, or a container with arrays in it."""
+    match t:
+        case Tuple(items):
+            return any(map(may_hold_array, items))
+        case List(item):
+            return may_hold_array(item)
+        case Dict(_, values):
+            return any(map(may_hold_array, values))
+        case Scalar() | NumpyScalar() | Known() | Nested() | Instance():
             return False
     return True
 

@@ -1,17 +1,46 @@
 """The runtime facade: what emitted code and derivative rules call as `rt.*`.
 
-It calls NumPy; the native runtime will take its place underneath, under the same names.
+Each module holds the functions of one subject as they run on NumPy arrays and Python numbers; `native` says
+which of them have kernels in `myia._runtime`, and lets the others run on the host.
 """
 
-from myia.runtime.adjoints import *  # noqa: F403
-from myia.runtime.construct import *  # noqa: F403
-from myia.runtime.containers import *  # noqa: F403
-from myia.runtime.dynamic import *  # noqa: F403
-from myia.runtime.elementwise import *  # noqa: F403
-from myia.runtime.inactive import *  # noqa: F403
-from myia.runtime.index import *  # noqa: F403
-from myia.runtime.linalg import *  # noqa: F403
-from myia.runtime.products import *  # noqa: F403
-from myia.runtime.reduce import *  # noqa: F403
-from myia.runtime.shaping import *  # noqa: F403
-from myia.runtime.sort import *  # noqa: F403
+from types import ModuleType as _Module
+from typing import Any as _Any
+
+from myia.runtime import (
+    adjoints,
+    construct,
+    containers,
+    dynamic,
+    elementwise,
+    inactive,
+    index,
+    linalg,
+    native,
+    products,
+    reduce,
+    shaping,
+    sort,
+)
+
+
+def _exported(*modules: _Module) -> dict[str, _Any]:
+    return {name: getattr(module, name) for module in modules for name in module.__all__}
+
+
+# Which know Arrays themselves: the algebra of adjoints, containers, and calls that the run decides.
+_OWN = _exported(adjoints, containers, dynamic)
+
+FACADE: dict[str, _Any] = _OWN | _exported(
+    construct, elementwise, inactive, index, linalg, products, reduce, shaping, sort
+)
+"""What each name of the table stands for: NumPy's function, or ours on NumPy arrays."""
+
+globals().update(
+    native.behind(FACADE, frozenset(_OWN) | {"negate", "matvec", "OuterSum", "vector_outer", "array_dot"})
+)
+outside = native.outside
+
+
+def __getattr__(name: str) -> _Any:
+    raise AttributeError(f"module 'myia.runtime' has no attribute {name!r}")

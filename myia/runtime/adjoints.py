@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from myia.errors import NonScalarOutput, NotDifferentiable
+from myia._runtime import asarray, empty, is_own
+from myia.runtime.native import ARRAYS, Array
 
 __all__ = [
     "accumulate",
@@ -32,7 +34,7 @@ __all__ = [
 
 def zeros_like(x: Any) -> Any:
     """A fresh zero adjoint for `x`, that nothing else refers to."""
-    if isinstance(x, np.ndarray):
+    if isinstance(x, ARRAYS):
         if x.dtype.kind in "fc":
             return np.zeros(x.shape, x.dtype)
         return np.zeros(x.shape)
@@ -47,7 +49,7 @@ def ones_like(result: Any) -> Any:
     """The seed of the reverse sweep: 1 for a real scalar. Raises NonScalarOutput for anything else."""
     if isinstance(result, float):
         return 1.0
-    if isinstance(result, np.ndarray) and result.ndim == 0:
+    if isinstance(result, ARRAYS) and result.ndim == 0:
         result = result[()]
     if isinstance(result, (np.floating, np.integer, np.bool_, int)):
         return np.ones((), result.dtype)[()] if isinstance(result, np.floating) else 1.0
@@ -71,18 +73,18 @@ def non_scalar(what: str) -> NonScalarOutput:
 
 def unbroadcast(g: Any, x: Any) -> Any:
     """Sum the cotangent `g` of a broadcast `x` back to the shape of `x`."""
-    if isinstance(x, np.ndarray):
+    if isinstance(x, ARRAYS):
         return sum_to(g, x.shape)
     if isinstance(x, (list, tuple)):
-        return unbroadcast(g, np.asarray(x)).tolist() if isinstance(g, np.ndarray) else g
-    if isinstance(g, np.ndarray):
+        return unbroadcast(g, np.asarray(x)).tolist() if isinstance(g, ARRAYS) else g
+    if isinstance(g, ARRAYS):
         return g.sum()
     return g
 
 
 def sum_to(g: Any, shape: tuple[int, ...]) -> Any:
     """Sum a cotangent over the axes along which an operand of this shape was broadcast."""
-    if not isinstance(g, np.ndarray):
+    if not isinstance(g, ARRAYS):
         return g if not shape else np.full(shape, g)
     if g.shape == shape:
         return g
@@ -97,8 +99,8 @@ def sum_to(g: Any, shape: tuple[int, ...]) -> Any:
 
 def as_adjoint_of(g: Any, x: Any) -> Any:
     """The cotangent `g` of the elements of `x` in a sequence, as an adjoint of `x` itself."""
-    if isinstance(x, np.ndarray):
-        if isinstance(g, np.ndarray):
+    if isinstance(x, ARRAYS):
+        if isinstance(g, ARRAYS):
             return g
         total = zeros_like(x)
         for k, row in enumerate(g):
@@ -140,11 +142,11 @@ def accumulate(a: Any, b: Any) -> Any:
     An array may stand for the adjoint of a list, that an operation took for an array; 0.0 for any adjoint.
     """
     if isinstance(a, (list, tuple)):
-        if not isinstance(b, (list, tuple, np.ndarray)):
+        if not isinstance(b, (list, tuple, *ARRAYS)):
             return a
         return [accumulate(p, q) for p, q in zip(a, b, strict=True)]
     if isinstance(b, (list, tuple)):
-        if not isinstance(a, np.ndarray):
+        if not isinstance(a, ARRAYS):
             return b
         return [accumulate(p, q) for p, q in zip(a, b, strict=True)]
     if isinstance(a, dict):
@@ -162,14 +164,14 @@ def add_at(d_x: Any, index: Any, g: Any) -> Any:
     Repeated indices add up. `d_x` must be owned: made by `zeros_like` for this purpose. The adjoint of a
     number is not changed in place: the sum is returned (`x[()]` and `x[None]` are of NumPy's scalars).
     """
-    if isinstance(d_x, np.ndarray):
+    if isinstance(d_x, ARRAYS):
         if _selects_once(index):
             d_x[index] += g
         else:
             np.add.at(d_x, index, g)
     elif isinstance(d_x, list):
         if isinstance(index, slice):
-            parts = g if isinstance(g, (list, tuple, np.ndarray)) else [g] * len(d_x[index])
+            parts = g if isinstance(g, (list, tuple, *ARRAYS)) else [g] * len(d_x[index])
             for k, part in zip(range(*index.indices(len(d_x))), parts, strict=True):
                 d_x[k] = accumulate(d_x[k], part)
         else:
@@ -198,28 +200,40 @@ def _selects_once(index: Any) -> bool:
 
 
 def _is_integer_or_mask(part: Any) -> bool:
-    if isinstance(part, np.ndarray):
+    if isinstance(part, ARRAYS):
         return part.dtype.kind == "b" or not part.ndim
     return isinstance(part, (np.integer, np.bool_, int))
 
 
-def like(d_x: Any, x: Any) -> Any:
-    """The gradient handed to the user: of the structure, shape and dtype of `x`, in memory of its own."""
-    if isinstance(x, np.ndarray):
+def like(d_x: Any, x: Any, given: list[Any]) -> Any:
+    """The gradient handed to the user: of the structure, shape and dtype of `x`, in memory of its own.
+
+    An ndarray for an ndarray, whose elements are there; for an Array an Array, which may be pending. `given`
+    collects the adjoints whose own memory has been handed out, so that none is handed out twice.
+    """
+    if isinstance(x, ARRAYS):
         if x.dtype.kind != "f":
-            return np.zeros(x.shape)
-        if not isinstance(d_x, np.ndarray) or d_x.dtype.kind != "f":
+            zeros = np.zeros(x.shape)
+            return asarray(zeros) if isinstance(x, Array) else zeros
+        if not isinstance(d_x, ARRAYS) or d_x.dtype.kind != "f":
             _refuse_complex_cotangent(d_x)
+        if isinstance(d_x, Array) and is_own(d_x, x.shape, x.dtype) and all(d_x is not a for a in given):
+            given.append(d_x)
+            return d_x if isinstance(x, Array) else np.asarray(d_x)
+        if isinstance(x, Array):
+            fresh = empty(x.shape, x.dtype)
+            fresh[...] = d_x
+            return fresh
         gradient = np.empty(x.shape, x.dtype)
         gradient[...] = d_x
         return gradient
     if isinstance(x, (list, tuple)):
-        items = [like(part, item) for part, item in zip(_parts(d_x, len(x)), x, strict=True)]
+        items = [like(part, item, given) for part, item in zip(_parts(d_x, len(x)), x, strict=True)]
         if isinstance(x, list):
             return items
         return type(x)(*items) if hasattr(x, "_fields") else tuple(items)
     if isinstance(x, dict):
-        return {key: like(d_x[key] if isinstance(d_x, dict) else 0.0, item) for key, item in x.items()}
+        return {key: like(d_x[key] if isinstance(d_x, dict) else 0.0, item, given) for key, item in x.items()}
     if type(x) is float and type(d_x) is float:
         return d_x
     if isinstance(x, (float, np.floating)):
@@ -229,7 +243,7 @@ def like(d_x: Any, x: Any) -> Any:
 
 
 def _parts(d_x: Any, count: int) -> Any:
-    if isinstance(d_x, (list, tuple)) or (isinstance(d_x, np.ndarray) and d_x.ndim):
+    if isinstance(d_x, (list, tuple)) or (isinstance(d_x, ARRAYS) and d_x.ndim):
         return d_x
     return [0.0] * count
 
@@ -254,7 +268,7 @@ def real_power(y: Any) -> None:
 
 
 def _described(result: Any) -> str:
-    if isinstance(result, np.ndarray):
+    if isinstance(result, ARRAYS):
         return f"an array of shape {result.shape}"
     if result is None:
         return "None"

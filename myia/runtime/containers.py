@@ -11,6 +11,7 @@ import numpy as np
 
 from myia.errors import MissingRule, UnsupportedMutation, UnsupportedSyntax
 from myia.runtime.adjoints import zeros_like
+from myia.runtime.native import ARRAYS
 
 __all__ = [
     "append",
@@ -54,7 +55,7 @@ def sequence(x: Any) -> Any:
 
     Raises UnsupportedSyntax for a generator, whose values the reverse sweep could not have again.
     """
-    if isinstance(x, (list, tuple, np.ndarray, range, str)):
+    if isinstance(x, (list, tuple, *ARRAYS, range, str)):
         return x
     if isinstance(x, (GeneratorType, Iterator)):
         raise UnsupportedSyntax(
@@ -188,7 +189,7 @@ _IN_PLACE = (
     "__iadd__", "__isub__", "__imul__", "__itruediv__", "__ifloordiv__", "__imod__", "__ipow__",
     "__imatmul__", "__iand__", "__ior__", "__ixor__", "__ilshift__", "__irshift__",
 )  # fmt: skip
-_PLAIN = frozenset({float, int, bool, np.ndarray, list, tuple, dict, str, type(None), complex, range})
+_PLAIN = frozenset({float, int, bool, *ARRAYS, list, tuple, dict, str, type(None), complex, range})
 
 
 def append(items: list[Any], item: Any) -> list[Any]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from myia.errors import MissingRule, SourceUnavailable, UnsupportedSyntax
 from myia.runtime.adjoints import zeros_like
+from myia.runtime.native import ARRAYS, outside
 
 __all__ = ["UNBOUND", "bound", "call", "call_method", "captured", "get_attribute"]
 
@@ -88,7 +89,7 @@ def call_method(
     """`owner.name(*args, **kwargs)` and its pullback; the owner is the first operand."""
     from myia.adjoint.rules.methods import METHODS
 
-    if isinstance(owner, (np.ndarray, np.generic)) and name in METHODS:
+    if isinstance(owner, (*ARRAYS, np.generic)) and name in METHODS:
         function: Any = METHODS[name]
         if isinstance(owner, np.generic) and isinstance(function, MethodDescriptorType):
             if name == "item" and isinstance(owner, np.floating):
@@ -133,12 +134,12 @@ def _apply(
     if rule is not None:
         return _apply_rule(rule, function, args, kwargs, active, named)
     if isinstance(function, (BuiltinMethodType, MethodWrapperType)) and isinstance(
-        function.__self__, np.ndarray
+        function.__self__, ARRAYS
     ):
         raise _no_rule(f"the method .{function.__name__} taken from an array")
     inactive = _hashable(function) and function in INACTIVE
     if inactive or not (any(active) or any(named.values())):
-        return function(*args, **kwargs), lambda _: ([0.0] * len(args), dict.fromkeys(kwargs, 0.0))
+        return outside(function, *args, **kwargs), lambda _: ([0.0] * len(args), dict.fromkeys(kwargs, 0.0))
     return _apply_pair(function, args, kwargs, active, named)
 
 
@@ -152,7 +153,7 @@ def _apply_rule(
 ) -> tuple[Any, Callable[[Any], tuple[list[Any], dict[str, Any]]]]:
     from myia.adjoint.template import run_template
 
-    value = function(*args, **kwargs)
+    value = _run(function, args, kwargs)
     try:
         arguments = rule.bind(*args, **kwargs).arguments
     except TypeError as error:
@@ -182,6 +183,19 @@ def _apply_rule(
         }
 
     return value, pull
+
+
+def _run(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The value of a function that has a rule, by what the runtime has for it."""
+    from myia import runtime
+    from myia.codegen.namespace import operator_names
+
+    name = operator_names().get(id(function))
+    if name is not None:
+        return getattr(runtime, name)(*args, **kwargs)
+    if getattr(function, "__module__", None) == "_operator":
+        return function(*args, **kwargs)
+    return outside(function, *args, **kwargs)
 
 
 def _apply_pair(

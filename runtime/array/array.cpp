@@ -126,6 +126,10 @@ Array* exported_from(PyArrayObject* array) {
   PyObject* base = PyArray_BASE(array);
   for (int depth = 0; base && depth < 16; ++depth) {
     if (is_array(base)) return as_array(base);
+    if (PyTuple_Check(base)) {  // NumPy keeps what an __array_struct__ came from in a tuple
+      PyObject* const first = PyTuple_GET_SIZE(base) ? PyTuple_GET_ITEM(base, 0) : nullptr;
+      return first && is_array(first) ? as_array(first) : nullptr;
+    }
     if (!PyArray_Check(base)) return nullptr;
     base = PyArray_BASE(reinterpret_cast<PyArrayObject*>(base));
   }
@@ -260,11 +264,9 @@ PyObject* attribute(PyObject* self, PyObject* name) {
 // -- protocols ----------------------------------------------------------------------------------------
 
 PyObject* represent(PyObject* self) {
+  // As an ndarray's: what a program prints does not depend on who runs it.
   Owned view(to_numpy(as_array(self)));
-  Owned text(view ? PyObject_Repr(view.get()) : nullptr);
-  if (!text) return nullptr;
-  // "array(" becomes "Array(", the lines below keep their place.
-  return PyUnicode_FromFormat("A%U", Owned(PyUnicode_Substring(text.get(), 1, PY_SSIZE_T_MAX)).get());
+  return view ? PyObject_Repr(view.get()) : nullptr;
 }
 
 PyObject* print(PyObject* self) {

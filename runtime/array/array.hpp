@@ -136,6 +136,8 @@ bool check_writable(const Array* array);
 namespace status {
 /// Clears the flags of this thread.
 void clear() noexcept;
+/// Clears the flag of invalid operations.
+void forget_invalid() noexcept;
 /// The flags raised since: of FE_DIVBYZERO, FE_OVERFLOW, FE_UNDERFLOW, FE_INVALID.
 int raised() noexcept;
 /// Reports flags as numpy.errstate asks. False with an exception.

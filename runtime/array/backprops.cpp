@@ -81,10 +81,10 @@ PyObject* fused_native(thnn::Op op, PyObject* const* args, int count, PyObject* 
     w.strides[0][d] = out->layout.strides[d];
   }
   for (int k = 0; k < count; ++k) broadcast_strides(operands[k].layout, shape, w.strides[k + 1]);
-  // What a cotangent of zero meets is left out by design: no flag of it is of interest.
+  // What a cotangent of zero meets, 0 * inf or 0 / 0, is computed and left out.
   const auto quiet = [kernel](const Walk& walk, char* const* bases, Index begin, Index end) {
     kernel(walk, bases, begin, end);
-    status::clear();
+    status::forget_invalid();
   };
   if (!run_walk(quiet, thnn::name(op), w, out, operands, count, 1, thnn::accumulates(op))) return nullptr;
   return target.release();
@@ -228,6 +228,67 @@ PyObject* zeros_like(PyObject*, PyObject* x) {
   return PyObject_CallOneArg(fallback_zeros_like, x);
 }
 
+/// Whether an Array is all of a storage that no other view and no task has, in C order: fit to be handed out.
+bool whole_and_alone(const Array* array) {
+  return array->storage->references() == 1 && !array->storage->borrowed() && array->writable && !array->offset &&
+         static_cast<Index>(array->storage->bytes()) == array->layout.size() * array->item() &&
+         c_contiguous(array->layout, array->item());
+}
+
+/// The shape and kind of a call (x, shape, dtype) or (shape, dtype); false with an exception.
+bool read_form(PyObject* shape, PyObject* dtype, Kind& kind, Layout& layout) {
+  PyArray_Descr* found = nullptr;
+  if (!PyTuple_CheckExact(shape) || PyTuple_GET_SIZE(shape) > th::kMaxDims) {
+    PyErr_SetString(PyExc_ValueError, "the shape is a tuple of at most 8 integers");
+    return false;
+  }
+  if (!PyArray_DescrConverter(dtype, &found)) return false;
+  const bool known = kind_of(found->type_num, kind);
+  Py_DECREF(found);
+  if (!known) {
+    PyErr_SetString(PyExc_TypeError, "an Array cannot hold elements of this dtype");
+    return false;
+  }
+  layout.ndim = static_cast<int>(PyTuple_GET_SIZE(shape));
+  for (int d = 0; d < layout.ndim; ++d) {
+    layout.shape[d] = PyLong_AsLongLong(PyTuple_GET_ITEM(shape, d));
+    if (layout.shape[d] == -1 && PyErr_Occurred()) return false;
+    if (layout.shape[d] < 0) {
+      PyErr_SetString(PyExc_ValueError, "negative dimensions are not allowed");
+      return false;
+    }
+  }
+  return true;
+}
+
+PyObject* is_own(PyObject*, PyObject* const* args, Py_ssize_t count) {
+  Kind kind;
+  Layout layout;
+  if (count != 3 || !is_array(args[0])) {
+    PyErr_SetString(PyExc_TypeError, "is_own(array, shape, dtype)");
+    return nullptr;
+  }
+  if (!read_form(args[1], args[2], kind, layout)) {
+    PyErr_Clear();
+    Py_RETURN_FALSE;
+  }
+  const Array* const array = as_array(args[0]);
+  bool same = array->kind == kind && array->layout.ndim == layout.ndim && whole_and_alone(array);
+  for (int d = 0; same && d < layout.ndim; ++d) same = array->layout.shape[d] == layout.shape[d];
+  return PyBool_FromLong(same);
+}
+
+PyObject* empty(PyObject*, PyObject* const* args, Py_ssize_t count) {
+  Kind kind;
+  Layout layout;
+  if (count != 2) {
+    PyErr_SetString(PyExc_TypeError, "empty(shape, dtype)");
+    return nullptr;
+  }
+  if (!read_form(args[0], args[1], kind, layout)) return nullptr;
+  return as_object(make_array(kind, layout.ndim, layout.shape));
+}
+
 PyObject* set_fallbacks(PyObject*, PyObject* const* args, Py_ssize_t count) {
   if (count != 3) {
     PyErr_SetString(PyExc_TypeError, "set_fallbacks(sum_to, unbroadcast, zeros_like)");
@@ -246,6 +307,9 @@ PyMethodDef functions[] = {
     {"sum_to", MYIA_FAST(sum_to), METH_FASTCALL, "sum_to(g, shape): g summed over the axes that shape was broadcast along."},
     {"unbroadcast", MYIA_FAST(unbroadcast), METH_FASTCALL, "unbroadcast(g, x): g summed to the shape of x."},
     {"zeros_like", zeros_like, METH_O, "zeros_like(x): a fresh zero adjoint for x."},
+    {"is_own", MYIA_FAST(is_own), METH_FASTCALL,
+     "is_own(array, shape, dtype): it has this form, and nothing else uses its storage."},
+    {"empty", MYIA_FAST(empty), METH_FASTCALL, "empty(shape, dtype): a new Array, uninitialised."},
     {"set_fallbacks", MYIA_FAST(set_fallbacks), METH_FASTCALL, "The functions in Python for what is no Array."},
     {},
 };

@@ -74,6 +74,15 @@ void clear() noexcept {
 #endif
 }
 
+void forget_invalid() noexcept {
+#if defined(__x86_64__)
+  const unsigned state = _mm_getcsr();
+  if (state & FE_INVALID) _mm_setcsr(state & ~static_cast<unsigned>(FE_INVALID));
+#else
+  std::feclearexcept(FE_INVALID);
+#endif
+}
+
 int raised() noexcept {
 #if defined(__x86_64__)
   // The bits of MXCSR are those of the x87, which <cfenv> names.

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 import myia.adjoint.rules  # noqa: F401
+from myia._runtime import enter, leave
 from myia.adjoint.template import RULES, Rule, run_template
 
 STEP = 1e-6
@@ -212,7 +213,9 @@ def _run(row: Row, bound: Any, y: Any, d_y: Any, wrt: list[str]) -> dict[str, An
     for name, value in arguments.arguments.items():
         arguments.arguments[name] = frozen(value)
     parts = list(d_y) if isinstance(d_y, tuple) else d_y
-    adjoints = run_template(row.rule, frozen(y), arguments.args, arguments.kwargs, parts, set(wrt))
+    # As emitted code runs it: on native arrays.
+    args, kwargs, (result, cotangent) = enter((arguments.args, arguments.kwargs, (frozen(y), parts)))
+    adjoints = leave(run_template(row.rule, result, args, kwargs, cotangent, set(wrt)))
     assert set(wrt) <= set(adjoints), (row, wrt)
     return adjoints
 

@@ -215,7 +215,7 @@ def test_an_array_may_stand_for_the_adjoint_of_a_list() -> None:
     assert rt.accumulate([1.0, 2.0], np.ones(2)) == [2.0, 3.0]
     assert rt.accumulate(np.ones(2), [1.0, 2.0]) == [2.0, 3.0]
     assert rt.accumulate(0.0, [1.0]) == rt.accumulate([1.0], 0.0) == [1.0]
-    assert rt.like(np.ones((2, 2)), [[1.0, 2.0], (3.0, 4.0)]) == [[1.0, 1.0], (1.0, 1.0)]
+    assert rt.like(np.ones((2, 2)), [[1.0, 2.0], (3.0, 4.0)], []) == [[1.0, 1.0], (1.0, 1.0)]
 
 
 # -- NaN stays where it is -------------------------------------------------------------------------

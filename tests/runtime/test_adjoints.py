@@ -287,12 +287,12 @@ def test_as_adjoint_of():
     ],
 )
 def test_like(d_x, x, gradient):
-    assert same(like(d_x, x), gradient)
+    assert same(like(d_x, x, []), gradient)
 
 
 def test_the_gradient_has_memory_of_its_own():
     shared = np.ones(2)
-    first, second = like([shared, shared], [np.zeros(2), np.zeros(2)])
+    first, second = like([shared, shared], [np.zeros(2), np.zeros(2)], [])
     assert not np.shares_memory(first, second)
     assert not np.shares_memory(first, shared)
 
@@ -300,4 +300,4 @@ def test_the_gradient_has_memory_of_its_own():
 @pytest.mark.parametrize("x", [1.0, np.ones(2), np.float64(1)])
 def test_a_complex_gradient_is_refused(x):
     with pytest.raises(NotDifferentiable):
-        like(np.multiply(1j, x), x)
+        like(np.multiply(1j, x), x, [])

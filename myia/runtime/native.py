@@ -1,0 +1,81 @@
+"""The native runtime under the facade: which operations have kernels, and how the others reach the host.
+
+Emitted code calls `rt.name`. Behind a name stands, in this order: a kernel of `myia._runtime` (NumPy's inner
+loops, a fused backprop, a product), or the function of the facade itself if it knows Arrays, or that function
+on the host: it waits for its operands and runs on them as ndarrays.
+"""
+
+from __future__ import annotations
+
+import atexit
+import pathlib
+from collections.abc import Callable, Mapping
+from types import MethodDescriptorType
+from typing import Any
+
+import numpy as np
+import scipy_openblas32
+
+from myia import _runtime
+from myia._runtime import Array
+
+ARRAYS = (np.ndarray, Array)
+"""What counts as an array when the program runs."""
+
+
+def _open_blas() -> bool:
+    """Open the BLAS of the wheel: a copy of our own, whose threads are not those of the user's NumPy."""
+    folder = pathlib.Path(scipy_openblas32.get_lib_dir())
+    candidates = [folder / scipy_openblas32.get_library(fullname=True), *sorted(folder.glob("*openblas*"))]
+    return any(_runtime.load_blas(str(path)) for path in candidates if path.is_file())
+
+
+HAS_BLAS = _open_blas()
+"""Without it (an unknown platform) matrix products are NumPy's."""
+
+atexit.register(_runtime.shutdown)
+
+_KERNELS = (
+    "sum", "prod", "max", "min", "mean", "where", "concatenate", "reshape", "transpose", "broadcast_to",
+    "matmul", "dot", "sum_to", "unbroadcast", "zeros_like",
+)  # fmt: skip
+_FUSED = (
+    "times", "quotient", "tanh_adjoint", "maximum_adjoint", "minimum_adjoint", "fmax_adjoint", "fmin_adjoint",
+)  # fmt: skip
+
+
+def behind(facade: Mapping[str, Any], own: frozenset[str]) -> dict[str, Any]:
+    """What stands behind each name of the facade. Functions of `own` know Arrays."""
+    _runtime.set_fallbacks(facade["sum_to"], facade["unbroadcast"], facade["zeros_like"])
+    found: dict[str, Any] = {}
+    for name, function in facade.items():
+        if not callable(function) or isinstance(function, type):
+            found[name] = function
+        elif isinstance(function, np.ufunc) and function.__name__ in _runtime.operators:
+            found[name] = _runtime.operators[function.__name__]
+        elif isinstance(function, MethodDescriptorType):
+            found[name] = _method(function.__name__)
+        elif name in _KERNELS:
+            found[name] = getattr(_runtime, name)
+        elif name in _FUSED:
+            found[name] = _runtime.fused(name, _runtime.host(function))
+        elif name in own:
+            found[name] = function
+        else:
+            found[name] = _runtime.host(function)
+    return found
+
+
+def _method(name: str) -> Callable[..., Any]:
+    """The method of that name of any array, as a function."""
+
+    def method(x: Any, *args: Any, **kwargs: Any) -> Any:
+        return getattr(x, name)(*args, **kwargs)
+
+    method.__name__ = name
+    return method
+
+
+def outside(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """A call of a function that Myia does not compile: it sees NumPy arrays."""
+    return _runtime.host(function)(*args, **kwargs)
