@@ -40,17 +40,20 @@ void row(char* const* p, std::intptr_t count, const std::intptr_t* strides) {
 
 /// Rows [begin, end) of the two last axes, whose source is contiguous the other way: in tiles as wide as a
 /// line of the cache, so that a line is read once for all its elements, be it that rows lie a power of two
-/// apart and evict each other. Nothing foresees the next lines, so they are asked for two tiles ahead.
+/// apart and evict each other. Nothing foresees the next lines, so they are asked for some tiles ahead.
 template <class T>
 void transposed(char* out, const char* in, Index begin, Index end, Index columns, const Index* out_strides,
                 const Index* in_strides) {
-  constexpr Index side = 64 / static_cast<Index>(sizeof(T)), ahead = 2 * side;
+  constexpr Index side = 64 / static_cast<Index>(sizeof(T)), ahead = 8 * side;
   const Index o0 = out_strides[0], o1 = sizeof(T), i0 = in_strides[0], i1 = in_strides[1];
-  for (Index i = begin; i < end; i += side) {
+  // The first tiles end where a line does, or all the others would have two lines a row.
+  const auto past_line = static_cast<Index>(reinterpret_cast<std::uintptr_t>(in + begin * i0) % 64 / sizeof(T));
+  for (Index i = begin, next; i < end; i = next) {
+    next = std::min(end, i == begin ? i + side - past_line : i + side);
     for (Index j = 0; j < columns; j += side) {
       char* const to = out + i * o0 + j * o1;
       const char* const from = in + i * i0 + j * i1;
-      const Index rows = std::min(side, end - i), width = std::min(side, columns - j);
+      const Index rows = next - i, width = std::min(side, columns - j);
       for (Index b = ahead; b < std::min(ahead + side, columns - j); ++b) MYIA_PREFETCH(from + b * i1);
       if (width == side) {
         for (Index a = 0; a < rows; ++a)
