@@ -121,6 +121,7 @@ NB_MODULE(_runtime, m) {
   m.def("wait_all", [] { check(myia::wait_all()); }, "Wait until no work is pending.");
   m.def("counts", counts, "Tasks submitted, finished, failed and dropped since the start.");
   m.def("shutdown", shutdown, "Drop work that has not begun and end the workers.");
+  m.def("clock", [] { return static_cast<double>(myia::trace::now()) * 1e-9; }, "Seconds of the trace's clock.");
   m.def("start_trace", myia::trace::start);
   m.def("stop_trace", stop_trace);
   m.def("inline_limit", [] { return myia::inline_limit; }, "Elements below which the caller does the work himself.");

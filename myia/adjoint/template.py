@@ -154,7 +154,9 @@ def run_template(
 
 @functools.cache
 def _compiled(rule: Rule, wanted: frozenset[str]) -> Callable[[Any, dict[str, Any], Any], dict[str, Any]]:
-    from myia import runtime as rt
+    from myia import runtime
+
+    rt: Any = runtime
 
     def evaluate(tree: ast.expr) -> Callable[[dict[str, Any]], Any]:
         code = compile(ast.Expression(_NameTheAdjoints().visit(tree)), f"<rule {rule.name}>", "eval")

@@ -44,6 +44,12 @@ def user_place(filename: str, line: int) -> tuple[str, int] | None:
     return None if module is None else module.origins.get(line)
 
 
+def place_note(place: tuple[str, int], kernel: str) -> str:
+    """The note on the failure of a kernel, which runs later than its line: the line, the user's if known."""
+    filename, line = user_place(*place) or place
+    return f"in {filename}:{line}: {linecache.getline(filename, line).strip()} (the kernel {kernel})"
+
+
 def annotate(error: BaseException) -> None:
     """Note the user's lines that an exception passed through inside emitted code."""
     places = []

@@ -17,7 +17,17 @@ from myia.codegen.namespace import Namespace
 from myia.parse.examples import example_type
 from myia.parse.infer import OPERATORS
 from myia.parse.program import Program
-from myia.parse.types import ANY, Array, Known, Type, constant_type, is_immutable, is_number, join, may_hold_array
+from myia.parse.types import (
+    ANY,
+    Array,
+    Known,
+    Type,
+    constant_type,
+    is_immutable,
+    is_number,
+    join,
+    may_hold_array,
+)
 
 _NAMES: dict[type[ast.AST], str] = {
     ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide", ast.Pow: "power",
@@ -87,7 +97,9 @@ class Lowering:
         match node:
             case ast.Name(name):
                 if name in self.program.constants and name != "rt":
-                    return self.namespace.constant(name, self.program, called), Known(self.program.constants[name])
+                    return self.namespace.constant(name, self.program, called), Known(
+                        self.program.constants[name]
+                    )
                 return node, self.types.get(name, ANY)
             case ast.Constant():
                 value: Any = node.value
@@ -201,7 +213,7 @@ class Lowering:
         assert isinstance(node.value, ast.Name)
         match node.value.id:
             case "np":
-                if hasattr(rt, node.attr):
+                if node.attr in rt.FACADE:
                     return ast.Attribute(ast.Name("rt", ast.Load()), node.attr, ast.Load())
                 return ast.Attribute(
                     ast.Name(self.namespace.bind("np", np), ast.Load()), node.attr, ast.Load()
@@ -214,8 +226,11 @@ class Lowering:
 
 
 _KNOW_ARRAYS: frozenset[Any] = frozenset(
-    {len, float, int, bool, abs, round, iter, list, tuple, dict, range, enumerate, zip, reversed, sorted, sum, min, max}
-)
+    {
+        len, float, int, bool, abs, round, iter, list, tuple, dict, range, enumerate, zip, reversed, sorted,
+        sum, min, max,
+    }
+)  # fmt: skip
 """Builtins that ask an array by its own methods, whatever its type."""
 
 

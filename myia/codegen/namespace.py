@@ -15,7 +15,9 @@ from myia.parse.program import Program
 @functools.cache
 def operator_names() -> dict[int, str]:
     """The name of each function that the runtime's table stands for, by identity."""
-    return {id(value): name for name, value in sorted(runtime.FACADE.items(), reverse=True) if callable(value)}
+    return {
+        id(value): name for name, value in sorted(runtime.FACADE.items(), reverse=True) if callable(value)
+    }
 
 
 @dataclass

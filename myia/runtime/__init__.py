@@ -5,8 +5,9 @@ which of them have kernels in `myia._runtime`, and lets the others run on the ho
 """
 
 from types import ModuleType as _Module
-from typing import Any as _Any
+from typing import Any
 
+from myia._runtime import memory_stats, reset_peak, set_in_flight_bound, set_workers, trim, wait_all, workers
 from myia.runtime import (
     adjoints,
     construct,
@@ -22,25 +23,29 @@ from myia.runtime import (
     shaping,
     sort,
 )
+from myia.runtime.tracing import trace
+
+__all__ = [
+    "FACADE", "memory_stats", "outside", "reset_peak", "set_in_flight_bound", "set_workers", "trace", "trim",
+    "wait_all", "workers",
+]  # fmt: skip
 
 
-def _exported(*modules: _Module) -> dict[str, _Any]:
+def _exported(*modules: _Module) -> dict[str, Any]:
     return {name: getattr(module, name) for module in modules for name in module.__all__}
 
 
 # Which know Arrays themselves: the algebra of adjoints, containers, and calls that the run decides.
 _OWN = _exported(adjoints, containers, dynamic)
 
-FACADE: dict[str, _Any] = _OWN | _exported(
+FACADE: dict[str, Any] = _OWN | _exported(
     construct, elementwise, inactive, index, linalg, products, reduce, shaping, sort
 )
 """What each name of the table stands for: NumPy's function, or ours on NumPy arrays."""
 
-globals().update(
-    native.behind(FACADE, frozenset(_OWN) | {"negate", "matvec", "OuterSum", "vector_outer", "array_dot"})
-)
+globals().update(native.behind(FACADE, frozenset(_OWN) | {"negate", "OuterSum"}))
 outside = native.outside
 
 
-def __getattr__(name: str) -> _Any:
+def __getattr__(name: str) -> Any:  # a type checker cannot see the names of the table
     raise AttributeError(f"module 'myia.runtime' has no attribute {name!r}")

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from myia.errors import NonScalarOutput, NotDifferentiable
 from myia._runtime import asarray, empty, is_own
+from myia.errors import NonScalarOutput, NotDifferentiable
 from myia.runtime.native import ARRAYS, Array
 
 __all__ = [

@@ -133,9 +133,7 @@ def _apply(
     rule = (RULES.get(function) or SCALAR_RULES.get(function)) if _hashable(function) else None
     if rule is not None:
         return _apply_rule(rule, function, args, kwargs, active, named)
-    if isinstance(function, (BuiltinMethodType, MethodWrapperType)) and isinstance(
-        function.__self__, ARRAYS
-    ):
+    if isinstance(function, (BuiltinMethodType, MethodWrapperType)) and isinstance(function.__self__, ARRAYS):
         raise _no_rule(f"the method .{function.__name__} taken from an array")
     inactive = _hashable(function) and function in INACTIVE
     if inactive or not (any(active) or any(named.values())):

@@ -14,10 +14,12 @@ from types import MethodDescriptorType
 from typing import Any
 
 import numpy as np
-import scipy_openblas32
+import scipy_openblas32  # type: ignore[import-untyped]
 
 from myia import _runtime
-from myia._runtime import Array
+from myia._runtime import Array, outside
+
+__all__ = ["ARRAYS", "HAS_BLAS", "Array", "behind", "outside"]
 
 ARRAYS = (np.ndarray, Array)
 """What counts as an array when the program runs."""
@@ -35,28 +37,38 @@ HAS_BLAS = _open_blas()
 
 atexit.register(_runtime.shutdown)
 
-_KERNELS = (
-    "sum", "prod", "max", "min", "mean", "where", "concatenate", "reshape", "transpose", "broadcast_to",
-    "matmul", "dot", "sum_to", "unbroadcast", "zeros_like",
-)  # fmt: skip
+_KERNELS = {
+    **{name: name for name in (
+        "sum", "prod", "max", "min", "mean", "where", "concatenate", "reshape", "transpose", "broadcast_to",
+        "matmul", "dot", "sum_to", "unbroadcast", "zeros_like", "vector_outer", "spread",
+    )},
+    "matvec": "matmul", "array_dot": "dot",
+}  # fmt: skip
 _FUSED = (
     "times", "quotient", "tanh_adjoint", "maximum_adjoint", "minimum_adjoint", "fmax_adjoint", "fmin_adjoint",
 )  # fmt: skip
 
 
+_WITH_FALLBACK = ("sum_to", "unbroadcast", "zeros_like", "vector_outer", "spread")
+
+
+def _fallback(name: str, function: Callable[..., Any], own: frozenset[str]) -> Callable[..., Any]:
+    return function if name in own else _runtime.host(function)
+
+
 def behind(facade: Mapping[str, Any], own: frozenset[str]) -> dict[str, Any]:
     """What stands behind each name of the facade. Functions of `own` know Arrays."""
-    _runtime.set_fallbacks(facade["sum_to"], facade["unbroadcast"], facade["zeros_like"])
+    _runtime.set_fallbacks({name: _fallback(name, facade[name], own) for name in _WITH_FALLBACK})
     found: dict[str, Any] = {}
     for name, function in facade.items():
         if not callable(function) or isinstance(function, type):
             found[name] = function
         elif isinstance(function, np.ufunc) and function.__name__ in _runtime.operators:
             found[name] = _runtime.operators[function.__name__]
+        elif name in _KERNELS:
+            found[name] = getattr(_runtime, _KERNELS[name])
         elif isinstance(function, MethodDescriptorType):
             found[name] = _method(function.__name__)
-        elif name in _KERNELS:
-            found[name] = getattr(_runtime, name)
         elif name in _FUSED:
             found[name] = _runtime.fused(name, _runtime.host(function))
         elif name in own:
@@ -74,8 +86,3 @@ def _method(name: str) -> Callable[..., Any]:
 
     method.__name__ = name
     return method
-
-
-def outside(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """A call of a function that Myia does not compile: it sees NumPy arrays."""
-    return _runtime.host(function)(*args, **kwargs)

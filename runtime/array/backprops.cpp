@@ -161,6 +161,8 @@ PyObject* make_fused(PyObject*, PyObject* const* args, Py_ssize_t count) {
 PyObject* fallback_sum_to = nullptr;
 PyObject* fallback_unbroadcast = nullptr;
 PyObject* fallback_zeros_like = nullptr;
+PyObject* fallback_vector_outer = nullptr;
+PyObject* fallback_spread = nullptr;
 
 PyObject* sum_to(PyObject*, PyObject* const* args, Py_ssize_t count) {
   if (count == 2 && is_array(args[0]) && PyTuple_CheckExact(args[1])) {
@@ -228,6 +230,35 @@ PyObject* zeros_like(PyObject*, PyObject* x) {
   return PyObject_CallOneArg(fallback_zeros_like, x);
 }
 
+PyObject* vector_outer(PyObject*, PyObject* const* args, Py_ssize_t count) {
+  if (count == 2 && is_array(args[0]) && is_array(args[1]) && as_array(args[0])->layout.ndim == 1 &&
+      as_array(args[1])->layout.ndim == 1) {
+    Layout column;
+    column.ndim = 2;
+    column.shape[0] = as_array(args[0])->layout.shape[0];
+    column.shape[1] = 1;
+    column.strides[0] = as_array(args[0])->layout.strides[0];
+    column.strides[1] = 0;
+    Owned left(as_object(make_view(as_array(args[0]), as_array(args[0])->offset, column)));
+    PyObject* const operands[2] = {left.get(), args[1]};
+    return left ? apply(find_operator("multiply"), operands, 2, nullptr) : nullptr;
+  }
+  return PyObject_Vectorcall(fallback_vector_outer, args, static_cast<std::size_t>(count), nullptr);
+}
+
+/// g everywhere in the shape of a: of a sum over all axes, a new array filled with a number.
+PyObject* spread(PyObject*, PyObject* const* args, Py_ssize_t count) {
+  if (count == 4 && is_array(args[1]) && args[2] == Py_None && is_float(as_array(args[1])->kind)) {
+    Operand g;
+    if (read_operand(args[0], g) && g.scalar && as_array(args[1])->layout.ndim) {
+      Array* const a = as_array(args[1]);
+      Owned made(as_object(make_array(a->kind, a->layout.ndim, a->layout.shape)));
+      return made && assign(as_array(made.get()), args[0]) ? made.release() : nullptr;
+    }
+  }
+  return PyObject_Vectorcall(fallback_spread, args, static_cast<std::size_t>(count), nullptr);
+}
+
 /// Whether an Array is all of a storage that no other view and no task has, in C order: fit to be handed out.
 bool whole_and_alone(const Array* array) {
   return array->storage->references() == 1 && !array->storage->borrowed() && array->writable && !array->offset &&
@@ -289,14 +320,23 @@ PyObject* empty(PyObject*, PyObject* const* args, Py_ssize_t count) {
   return as_object(make_array(kind, layout.ndim, layout.shape));
 }
 
-PyObject* set_fallbacks(PyObject*, PyObject* const* args, Py_ssize_t count) {
-  if (count != 3) {
-    PyErr_SetString(PyExc_TypeError, "set_fallbacks(sum_to, unbroadcast, zeros_like)");
-    return nullptr;
+PyObject* set_fallbacks(PyObject*, PyObject* functions) {
+  const struct {
+    const char* name;
+    PyObject** place;
+  } wanted[] = {{"sum_to", &fallback_sum_to},
+                {"unbroadcast", &fallback_unbroadcast},
+                {"zeros_like", &fallback_zeros_like},
+                {"vector_outer", &fallback_vector_outer},
+                {"spread", &fallback_spread}};
+  for (const auto& one : wanted) {
+    PyObject* const found = PyDict_Check(functions) ? PyDict_GetItemString(functions, one.name) : nullptr;
+    if (!found) {
+      PyErr_Format(PyExc_LookupError, "set_fallbacks() takes a dictionary with %s", one.name);
+      return nullptr;
+    }
+    *one.place = Py_NewRef(found);
   }
-  fallback_sum_to = Py_NewRef(args[0]);
-  fallback_unbroadcast = Py_NewRef(args[1]);
-  fallback_zeros_like = Py_NewRef(args[2]);
   Py_RETURN_NONE;
 }
 
@@ -310,7 +350,9 @@ PyMethodDef functions[] = {
     {"is_own", MYIA_FAST(is_own), METH_FASTCALL,
      "is_own(array, shape, dtype): it has this form, and nothing else uses its storage."},
     {"empty", MYIA_FAST(empty), METH_FASTCALL, "empty(shape, dtype): a new Array, uninitialised."},
-    {"set_fallbacks", MYIA_FAST(set_fallbacks), METH_FASTCALL, "The functions in Python for what is no Array."},
+    {"vector_outer", MYIA_FAST(vector_outer), METH_FASTCALL, "vector_outer(u, v): the outer product of two vectors."},
+    {"spread", MYIA_FAST(spread), METH_FASTCALL, "spread(g, a, axis, keepdims): the contribution of a sum to `a`."},
+    {"set_fallbacks", set_fallbacks, METH_O, "The functions in Python for what is no Array, by name."},
     {},
 };
 

@@ -236,7 +236,17 @@ PyObject* enter(PyObject*, PyObject* arguments) {
 
 PyObject* leave(PyObject*, PyObject* object) { return to_host(object); }
 
+PyObject* outside(PyObject*, PyObject* const* args, Py_ssize_t count, PyObject* names) {
+  if (!count) {
+    PyErr_SetString(PyExc_TypeError, "outside() takes a function");
+    return nullptr;
+  }
+  return call_host(args[0], args + 1, count - 1, names);
+}
+
 PyMethodDef functions[] = {
+    {"outside", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(outside)), METH_FASTCALL | METH_KEYWORDS,
+     "outside(f, *args, **kwargs): a call of a function that Myia does not compile; it sees NumPy arrays."},
     {"host", make_host_function, METH_O, "host(f): f, callable with Arrays; an ndarray it returns becomes an Array."},
     {"asarray", asarray, METH_O,
      "asarray(x): an Array that shares the memory of the NumPy array `x`, or holds the numbers of `x`.\n\n"

@@ -6,6 +6,7 @@
 
 #include "array/array.hpp"
 #include "array/operators.hpp"
+#include "array/product.hpp"
 #include "array/tasks.hpp"
 #include "th/select.hpp"
 
@@ -187,6 +188,11 @@ PyObject* copy(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject
   return on_host(self, "copy", args, count, names);
 }
 
+PyObject* dot_method(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) {
+  if (count == 1 && !names) return dot(self, args[0]);
+  return on_host(self, "dot", args, count, names);
+}
+
 PyObject* shallow_copy(PyObject* self, PyObject*) { return as_object(copy_of(as_array(self))); }
 
 PyObject* astype(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) {
@@ -298,6 +304,7 @@ PyMethodDef own_methods[] = {
     {"flatten", MYIA_FAST(flatten), METH_FASTCALL | METH_KEYWORDS, "As numpy.ndarray.flatten."},
     {"transpose", MYIA_FAST(transpose), METH_FASTCALL, "As numpy.ndarray.transpose."},
     {"swapaxes", MYIA_FAST(swapaxes), METH_FASTCALL, "As numpy.ndarray.swapaxes."},
+    {"dot", MYIA_FAST(dot_method), METH_FASTCALL | METH_KEYWORDS, "As numpy.ndarray.dot."},
     {"copy", MYIA_FAST(copy), METH_FASTCALL | METH_KEYWORDS, "As numpy.ndarray.copy."},
     {"astype", MYIA_FAST(astype), METH_FASTCALL | METH_KEYWORDS, "As numpy.ndarray.astype."},
     {"fill", fill, METH_O, "As numpy.ndarray.fill."},
