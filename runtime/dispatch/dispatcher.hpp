@@ -52,6 +52,8 @@ enum class Order { fifo, lifo };
 /// - a task reads a storage only after every write submitted before it, and never a failed one: the
 ///   failure is handed on to what it writes;
 /// - a task that wrote a storage without reading it, and did not fail, ends that storage's failure;
+/// - of the failures that a task reads, the first is handed on: those of what it also writes, in order,
+///   then the others in order;
 /// - with no workers (0, or after shutdown) submit() runs the task before it returns.
 /// Any thread may call any function. Workers never call into the embedding.
 namespace dispatcher {
@@ -62,8 +64,9 @@ void submit(std::unique_ptr<Task> task, std::span<Storage* const> reads, std::sp
 bool wait_ready(Storage& storage, Interrupt interrupt = {});
 /// Waits until no task uses the storage. False if interrupted.
 bool wait_idle(Storage& storage, Interrupt interrupt = {});
-/// Waits until every task has finished. False if interrupted.
+/// Waits until every task has finished, been destroyed, and let its storages go. False if interrupted.
 bool wait_all(Interrupt interrupt = {});
+/// Null if it has none, or no longer.
 [[nodiscard]] FailurePtr failure(const Storage& storage);
 
 /// Bytes that submitted, unfinished tasks will write into memory not allocated when they were submitted.
@@ -81,9 +84,11 @@ void set_workers(int count);
 void set_order(Order order) noexcept;
 
 /// Drops the tasks that have not started (their results fail), waits for those that have, ends the
-/// workers. Afterwards submit() runs tasks at once.
+/// workers. Afterwards submit() runs tasks at once, unless set_workers() is called.
 void shutdown() noexcept;
 
+/// Finished are all that are over. Of these, failed are those that threw or were handed a failure, and
+/// dropped those that a shutdown did not let run.
 struct Counts {
   std::uint64_t submitted, finished, failed, dropped;
 };

@@ -36,7 +36,7 @@ class Storage {
   [[nodiscard]] static Ref<Storage> make(std::size_t bytes);
   /// Somebody else's memory. `owner` is given to the embedding's release function at the end.
   [[nodiscard]] static Ref<Storage> borrow(void* data, std::size_t bytes, void* owner, bool writable);
-  /// What to do with an owner at the end; called on any thread.
+  /// What to do with an owner at the end; called on any thread, workers too, so it must not wait for one.
   static void set_owner_release(void (*release)(void* owner)) noexcept;
 
   void retain() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
