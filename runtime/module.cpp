@@ -9,6 +9,7 @@
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "dispatch/trace.hpp"
 #include "storage/allocator.hpp"
@@ -19,6 +20,11 @@ namespace myia {
 
 Index inline_limit = Index{1} << 15;
 Index split_size = Index{1} << 15;
+#ifdef MYIA_DEBUG
+bool enforce_marks = true;
+#else
+bool enforce_marks = false;
+#endif
 
 int parts_for(Index size, int cost) noexcept {
   const int workers = dispatcher::workers();
@@ -128,9 +134,8 @@ NB_MODULE(_runtime, m) {
   m.def("set_inline_limit", [](myia::Index size) { myia::inline_limit = size; }, nb::arg("elements"));
   m.def("set_split_size", [](myia::Index size) { myia::split_size = std::max<myia::Index>(size, 1); },
         nb::arg("elements"), "Elements that one part of a split kernel has at least.");
-#ifdef MYIA_DEBUG
-  m.attr("debug") = true;
-#else
-  m.attr("debug") = false;
-#endif
+  if (const char* const asked = std::getenv("MYIA_DEBUG_MARKS")) myia::enforce_marks = *asked && *asked != '0';
+  m.def("set_enforce_marks", [](bool on) { myia::enforce_marks = on; }, nb::arg("on"),
+        "Whether writing to an array that a pending backprop reads raises.");
+  m.def("enforces_marks", [] { return myia::enforce_marks; });
 }

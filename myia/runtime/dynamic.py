@@ -149,17 +149,10 @@ def _apply_rule(
     active: list[bool],
     named: dict[str, bool],
 ) -> tuple[Any, Callable[[Any], tuple[list[Any], dict[str, Any]]]]:
-    from myia.adjoint.template import run_template
+    from myia.runtime.operators import operator
 
-    value = _run(function, args, kwargs)
-    try:
-        arguments = rule.bind(*args, **kwargs).arguments
-    except TypeError as error:
-        raise MissingRule(
-            f"{rule.name}: {error}",
-            reason="the derivative rule does not have this parameter",
-            remedy="write the operation without it",
-        ) from error
+    entry = operator(function)
+    arguments = entry.bound(*args, **kwargs).arguments
     places: list[tuple[str, int | None]] = []
     for name, parameter in rule.signature.parameters.items():
         if parameter.kind is parameter.VAR_POSITIONAL:
@@ -168,9 +161,10 @@ def _apply_rule(
             places.append((name, None))
     wanted = {name for (name, _), on in zip(places, active, strict=False) if on}
     wanted |= {name for name, on in named.items() if on}
+    value, pending = entry.forward(*args, wrt=frozenset(wanted), **kwargs)
 
     def pull(d_value: Any) -> tuple[list[Any], dict[str, Any]]:
-        adjoints = run_template(rule, value, args, kwargs, d_value, wanted)
+        adjoints = pending.backprop(d_value)
 
         def part(name: str, k: int | None) -> Any:
             found = adjoints.get(name, 0.0)
@@ -181,19 +175,6 @@ def _apply_rule(
         }
 
     return value, pull
-
-
-def _run(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """The value of a function that has a rule, by what the runtime has for it."""
-    from myia import runtime
-    from myia.codegen.namespace import operator_names
-
-    name = operator_names().get(id(function))
-    if name is not None:
-        return getattr(runtime, name)(*args, **kwargs)
-    if getattr(function, "__module__", None) == "_operator":
-        return function(*args, **kwargs)
-    return outside(function, *args, **kwargs)
 
 
 def _apply_pair(

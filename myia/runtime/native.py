@@ -19,7 +19,7 @@ import scipy_openblas32  # type: ignore[import-untyped]
 from myia import _runtime
 from myia._runtime import Array, outside
 
-__all__ = ["ARRAYS", "HAS_BLAS", "Array", "behind", "outside"]
+__all__ = ["ARRAYS", "HAS_BLAS", "Array", "behind", "kernel_of", "outside"]
 
 ARRAYS = (np.ndarray, Array)
 """What counts as an array when the program runs."""
@@ -56,6 +56,19 @@ def _fallback(name: str, function: Callable[..., Any], own: frozenset[str]) -> C
     return function if name in own else _runtime.host(function)
 
 
+_kernels: dict[int, Callable[..., Any]] = {}
+
+
+def kernel_of(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What computes a function of NumPy's or Python's on Arrays: a kernel, or the function on the host."""
+    found = _kernels.get(id(function))
+    if found is not None:
+        return found
+    if getattr(function, "__module__", None) == "_operator":
+        return function
+    return _runtime.host(function)
+
+
 def behind(facade: Mapping[str, Any], own: frozenset[str]) -> dict[str, Any]:
     """What stands behind each name of the facade. Functions of `own` know Arrays."""
     _runtime.set_fallbacks({name: _fallback(name, facade[name], own) for name in _WITH_FALLBACK})
@@ -75,6 +88,7 @@ def behind(facade: Mapping[str, Any], own: frozenset[str]) -> dict[str, Any]:
             found[name] = function
         else:
             found[name] = _runtime.host(function)
+    _kernels.update({id(function): found[name] for name, function in facade.items() if callable(function)})
     return found
 
 

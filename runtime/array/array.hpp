@@ -128,7 +128,9 @@ void raise_failure(const Failure& failure);
 /// Lets go of objects whose last reference a worker dropped.
 void release_deferred();
 void defer_release(void* owner);
-/// Sets ValueError if a pending backprop reads the storage (debug builds), or it is read-only.
+/// Whether writing to a storage that a pending backprop reads raises: in debug builds, or when asked for.
+extern bool enforce_marks;
+/// False with an exception: the array is read-only, or marked by a pending backprop.
 bool check_writable(const Array* array);
 
 // -- floating-point errors (array/status.cpp) -------------------------------------------------------
