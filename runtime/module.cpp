@@ -108,7 +108,8 @@ NB_MODULE(_runtime, m) {
   check(myia::make_operators(m.ptr()) && myia::make_shaping(m.ptr()) && PyType_Ready(&myia::ArrayType) == 0 &&
         PyModule_AddObjectRef(m.ptr(), "Array", reinterpret_cast<PyObject*>(&myia::ArrayType)) == 0 &&
         myia::make_host(m.ptr()) && myia::make_products(m.ptr()) && myia::make_reductions(m.ptr()) &&
-        myia::make_backprops(m.ptr()) && myia::make_interchange(m.ptr()));
+        myia::make_backprops(m.ptr()) && myia::make_interchange(m.ptr()) &&
+        myia::make_index(m.ptr()) && myia::make_cumulative(m.ptr()));
 
   m.def("memory_stats", memory_stats,
         "Bytes of the runtime's storages: live now, peak since reset_peak(), pooled for reuse, and in_flight, to be\n"

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from myia._runtime import asarray, empty, is_own
+from myia._runtime import asarray, empty, is_own, scatter_add
 from myia.errors import NonScalarOutput, NotDifferentiable
 from myia.runtime.native import ARRAYS, Array
 
@@ -167,7 +167,7 @@ def add_at(d_x: Any, index: Any, g: Any) -> Any:
     if isinstance(d_x, ARRAYS):
         if _selects_once(index):
             d_x[index] += g
-        else:
+        elif not scatter_add(d_x, index, g):
             np.add.at(d_x, index, g)
     elif isinstance(d_x, list):
         if isinstance(index, slice):

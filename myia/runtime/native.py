@@ -40,7 +40,7 @@ atexit.register(_runtime.shutdown)
 _KERNELS = {
     **{name: name for name in (
         "sum", "prod", "max", "min", "mean", "where", "concatenate", "reshape", "transpose", "broadcast_to",
-        "matmul", "dot", "sum_to", "unbroadcast", "zeros_like", "vector_outer", "spread",
+        "matmul", "dot", "sum_to", "unbroadcast", "zeros_like", "vector_outer", "spread", "cumsum", "cumprod",
     )},
     "matvec": "matmul", "array_dot": "dot",
 }  # fmt: skip

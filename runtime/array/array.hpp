@@ -237,6 +237,8 @@ bool make_reductions(PyObject* module);
 bool make_shaping(PyObject* module);
 bool make_backprops(PyObject* module);
 bool make_interchange(PyObject* module);
+bool make_index(PyObject* module);
+bool make_cumulative(PyObject* module);
 
 extern PyMethodDef array_methods[];
 extern PyGetSetDef array_attributes[];

@@ -172,7 +172,78 @@ PyObject* take_rows(Array* source, PyObject* index_object) {
   return made.release();
 }
 
+struct ScatterTask final : Task {
+  ScatterTask(const Array* out, const Array* g, const Array* index)
+      : Task("scatter_add"), kind(out->kind), out(out->storage), g(g->storage), index(index->storage),
+        out_at(out->offset), g_at(g->offset), index_at(index->offset), rows(out->layout.shape[0]),
+        row_stride(out->layout.strides[0]), g_stride(g->layout.strides[0]), index_stride(index->layout.strides[0]),
+        count(index->layout.shape[0]) {
+    for (int d = 1; d < out->layout.ndim; ++d) row_items *= out->layout.shape[d];
+  }
+  void run(int) override {
+    try {
+      th::scatter_add(kind, out->data() + out_at, rows, row_items, row_stride, g->data() + g_at, g_stride,
+                      reinterpret_cast<const Index*>(index->data() + index_at), index_stride, 0, count);
+    } catch (const std::out_of_range& error) {
+      throw KernelError("IndexError", error.what());
+    }
+  }
+  Kind kind;
+  Storage *out, *g, *index;
+  Index out_at, g_at, index_at, rows, row_items = 1, row_stride, g_stride, index_stride, count;
+};
+
+bool rows_contiguous(const Array* array) {
+  Layout row;
+  row.ndim = array->layout.ndim - 1;
+  for (int d = 0; d < row.ndim; ++d) {
+    row.shape[d] = array->layout.shape[d + 1];
+    row.strides[d] = array->layout.strides[d + 1];
+  }
+  return c_contiguous(row, array->item());
+}
+
+/// np.add.at(out, index, g) for one array of int64 along the first axis, repeats adding up. True if done here.
+PyObject* scatter_add(PyObject*, PyObject* const* args, Py_ssize_t count) {
+  if (count != 3 || !is_array(args[0]) || !is_array(args[1]) || !is_array(args[2])) Py_RETURN_FALSE;
+  Array *const out = as_array(args[0]), *const index = as_array(args[1]), *const g = as_array(args[2]);
+  bool fits = index->kind == Kind::int64 && index->layout.ndim == 1 && out->kind == g->kind &&
+              th::can_scatter_add(out->kind) && out->layout.ndim && out->layout.ndim == g->layout.ndim &&
+              g->layout.shape[0] == index->layout.shape[0] && rows_contiguous(out) && rows_contiguous(g) &&
+              g->storage != out->storage && index->storage != out->storage && !out->storage->borrowed();
+  for (int d = 1; fits && d < out->layout.ndim; ++d) fits = g->layout.shape[d] == out->layout.shape[d];
+  if (!fits) Py_RETURN_FALSE;
+  if (!check_writable(out)) return nullptr;
+  if (!g->layout.size()) Py_RETURN_FALSE;
+  const bool ready = out->storage->idle() && g->storage->ready() && index->storage->ready();
+  const bool failed = out->storage->failed() || g->storage->failed() || index->storage->failed();
+  if (ready && !failed && g->layout.size() <= inline_limit) {
+    try {
+      out->data();
+      ScatterTask(out, g, index).run(0);
+      out->storage->written();
+    } catch (const KernelError& error) {
+      PyErr_SetString(PyExc_IndexError, error.what());
+      return nullptr;
+    } catch (const std::bad_alloc&) {
+      return PyErr_NoMemory();
+    }
+    Py_RETURN_TRUE;
+  }
+  if (!submit(std::make_unique<ScatterTask>(out, g, index), {out->storage, g->storage, index->storage}, {out->storage}))
+    return nullptr;
+  Py_RETURN_TRUE;
+}
+
+PyMethodDef functions[] = {
+    {"scatter_add", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(scatter_add)), METH_FASTCALL,
+     "scatter_add(out, index, g): out[index] += g along the first axis, repeats adding up; False if it cannot."},
+    {},
+};
+
 }  // namespace
+
+bool make_index(PyObject* module) { return PyModule_AddFunctions(module, functions) == 0; }
 
 Py_ssize_t length(PyObject* self) {
   const Layout& layout = as_array(self)->layout;
