@@ -132,7 +132,10 @@ class Gradient:
         try:
             value, *adjoints = compiled.run(*(enter(arguments) if compiled.takes_arrays else arguments))
             given: list[Any] = []
-            gradients = [like(d, arguments[k], given) for d, k in zip(adjoints, self._selected, strict=True)]
+            gradients = [
+                d if type(d) is float and type(arguments[k]) is float else like(d, arguments[k], given)
+                for d, k in zip(adjoints, self._selected, strict=True)
+            ]
         except BaseException as error:
             _explain(error, self.__name__)
             raise

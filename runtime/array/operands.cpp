@@ -220,7 +220,8 @@ bool copy_into(Array* destination, Operand& source) {
     w.strides[0][d] = destination->layout.strides[d];
   }
   broadcast_strides(source.layout, destination->layout, w.strides[1]);
-  return run_walk(Copying{source.kind, destination->kind}, "copy", w, destination, &source, 1, 1);
+  const char* const name = source.kind == destination->kind ? "copy" : "cast";
+  return run_walk(Copying{source.kind, destination->kind}, name, w, destination, &source, 1, 1);
 }
 
 }  // namespace

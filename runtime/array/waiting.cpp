@@ -136,7 +136,7 @@ bool checked(Storage* storage) {
 }  // namespace
 
 bool wait_ready(Storage* storage) {
-  if (storage->ready() && !storage->failed()) return true;
+  if (storage->ready() && !storage->failed()) return status::report_noted();
   if (!storage->ready() &&
       !without_gil([&](Interrupt interrupt) { return dispatcher::wait_ready(*storage, interrupt); }))
     return false;
@@ -144,7 +144,7 @@ bool wait_ready(Storage* storage) {
 }
 
 bool wait_idle(Storage* storage) {
-  if (storage->idle() && !storage->failed()) return true;
+  if (storage->idle() && !storage->failed()) return status::report_noted();
   if (!storage->idle() &&
       !without_gil([&](Interrupt interrupt) { return dispatcher::wait_idle(*storage, interrupt); }))
     return false;

@@ -29,7 +29,7 @@ for sanitizer in thread address,undefined; do
   build=$root/build/sanitize-$(echo $sanitizer | tr , -)
   echo "== -fsanitize=$sanitizer, in $build"
   "$cmake" -S "$root/runtime" -B "$build" -DMYIA_MODULE=OFF -DMYIA_NATIVE_TESTS=ON \
-    -DCMAKE_BUILD_TYPE=RelWithDebInfo "-DMYIA_SANITIZE=$sanitizer" >/dev/null
+    -DCMAKE_BUILD_TYPE=RelWithDebInfo "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -g1" "-DMYIA_SANITIZE=$sanitizer" >/dev/null
   "$cmake" --build "$build" --parallel "$jobs"
   for test in "$build"/*; do
     name=$(basename "$test")
