@@ -16,6 +16,7 @@ from myia.runtime import (
     elementwise,
     inactive,
     index,
+    into,
     linalg,
     native,
     products,
@@ -39,7 +40,7 @@ def _exported(*modules: _Module) -> dict[str, Any]:
 _OWN = _exported(adjoints, containers, dynamic)
 
 FACADE: dict[str, Any] = _OWN | _exported(
-    construct, elementwise, inactive, index, linalg, products, reduce, shaping, sort
+    construct, elementwise, inactive, index, into, linalg, products, reduce, shaping, sort
 )
 """What each name of the table stands for: NumPy's function, or ours on NumPy arrays."""
 

@@ -8,16 +8,17 @@ on the host: it waits for its operands and runs on them as ndarrays.
 from __future__ import annotations
 
 import atexit
+import importlib.util
 import pathlib
 from collections.abc import Callable, Mapping
 from types import MethodDescriptorType
 from typing import Any
 
 import numpy as np
-import scipy_openblas32  # type: ignore[import-untyped]
 
 from myia import _runtime
 from myia._runtime import Array, outside
+from myia.runtime.into import __all__ as _INTO  # noqa: N812
 
 __all__ = ["ARRAYS", "HAS_BLAS", "Array", "behind", "kernel_of", "outside"]
 
@@ -27,8 +28,10 @@ ARRAYS = (np.ndarray, Array)
 
 def _open_blas() -> bool:
     """Open the BLAS of the wheel: a copy of our own, whose threads are not those of the user's NumPy."""
-    folder = pathlib.Path(scipy_openblas32.get_lib_dir())
-    candidates = [folder / scipy_openblas32.get_library(fullname=True), *sorted(folder.glob("*openblas*"))]
+    # The package itself is not imported: it reads its metadata at length, to say where the library is.
+    spec = importlib.util.find_spec("scipy_openblas32")
+    folders = [] if spec is None else spec.submodule_search_locations or []
+    candidates = [path for folder in folders for path in sorted(pathlib.Path(folder).glob("lib/*openblas*"))]
     return any(_runtime.load_blas(str(path)) for path in candidates if path.is_file())
 
 
@@ -46,6 +49,7 @@ _KERNELS = {
 }  # fmt: skip
 _FUSED = (
     "times", "quotient", "tanh_adjoint", "maximum_adjoint", "minimum_adjoint", "fmax_adjoint", "fmin_adjoint",
+    *_INTO,
 )  # fmt: skip
 
 
@@ -83,7 +87,7 @@ def behind(facade: Mapping[str, Any], own: frozenset[str]) -> dict[str, Any]:
         elif isinstance(function, MethodDescriptorType):
             found[name] = _method(function.__name__)
         elif name in _FUSED:
-            found[name] = _runtime.fused(name, _runtime.host(function))
+            found[name] = _runtime.fused(name, function if name in _INTO else _runtime.host(function))
         elif name in own:
             found[name] = function
         else:

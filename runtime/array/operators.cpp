@@ -233,9 +233,7 @@ PyObject* apply_native(Operator* op, PyObject* const* objects, PyObject* out_obj
   if (given) {
     bool overlapping = false;
     for (int k = 0; k < op->inputs; ++k) {
-      const bool foreign = operands[k].direct && given->storage->borrowed();
-      overlapping = overlapping || foreign ||
-                    (operands[k].storage == given->storage && !same_view(given, operands[k]));
+      overlapping = overlapping || (may_overlap(given, operands[k]) && !same_view(given, operands[k]));
     }
     if (overlapping) {
       Owned fresh(apply_native(op, objects, nullptr));
@@ -383,16 +381,13 @@ PyObject* apply(Operator* op, PyObject* const* operands, int count, PyObject* ou
 
 bool make_operators(PyObject* module) {
   if (PyType_Ready(&operator_type) < 0) return false;
-  Owned names(PyObject_Dir(numpy()));
+  // The module's own names: asking for those that NumPy loads when asked would load them.
+  PyObject* const names = PyModule_GetDict(numpy());
   Owned table(PyDict_New());
   if (!names || !table) return false;
-  for (Py_ssize_t k = 0; k < PyList_GET_SIZE(names.get()); ++k) {
-    PyObject* const name = PyList_GET_ITEM(names.get(), k);
-    Owned found(PyObject_GetAttr(numpy(), name));
-    if (!found) {
-      PyErr_Clear();  // a name that is only there to say that it has moved
-      continue;
-    }
+  PyObject *name, *value;
+  for (Py_ssize_t at = 0; PyDict_Next(names, &at, &name, &value);) {
+    Owned found = Owned::borrow(value);
     if (!PyObject_TypeCheck(found.get(), &PyUFunc_Type)) continue;
     auto* const ufunc = reinterpret_cast<PyUFuncObject*>(found.get());
     if (ufunc->nout != 1 || ufunc->nin > 2 || ufunc->core_enabled) continue;
@@ -420,19 +415,30 @@ bool make_operators(PyObject* module) {
 
 namespace {
 
-/// Whether an operand is one whose own reflected method must have its turn: anything that is not a number,
-/// an array or a sequence NumPy would convert.
+/// Anything that is not a number, an array or a sequence.
 bool foreign(PyObject* object) {
-  if (is_array(object) || PyArray_Check(object) || PyFloat_Check(object) || PyLong_Check(object) ||
-      PyComplex_Check(object) || PyArray_IsScalar(object, Generic) || PyList_Check(object) || PyTuple_Check(object))
-    return false;
-  return true;
+  return !(is_array(object) || PyArray_Check(object) || PyFloat_Check(object) || PyLong_Check(object) ||
+           PyComplex_Check(object) || PyArray_IsScalar(object, Generic) || PyList_Check(object) ||
+           PyTuple_Check(object));
+}
+
+/// Whether the reflected method of the second operand must have its turn, as ndarray judges it (NEP 13):
+/// it has no use for ufuncs, or knows nothing of them and has a higher __array_priority__.
+bool defers(PyObject* self, PyObject* other, bool in_place = false) {
+  if (!is_array(self) || !foreign(other)) return false;
+  Owned ufunc(PyObject_GetAttrString(reinterpret_cast<PyObject*>(Py_TYPE(other)), "__array_ufunc__"));
+  if (ufunc) return ufunc.get() == Py_None && !in_place;
+  PyErr_Clear();
+  Owned priority(PyObject_GetAttrString(other, "__array_priority__"));
+  const double value = priority ? PyFloat_AsDouble(priority.get()) : -1.0;
+  PyErr_Clear();
+  return value > 0.0;
 }
 
 template <class Name>
 PyObject* binary(PyObject* a, PyObject* b, Name name) {
   static Operator* const op = find_operator(name());
-  if (foreign(a) || foreign(b)) Py_RETURN_NOTIMPLEMENTED;
+  if (defers(a, b)) Py_RETURN_NOTIMPLEMENTED;
   PyObject* const operands[2] = {a, b};
   return apply(op, operands, 2, nullptr);
 }
@@ -440,7 +446,7 @@ PyObject* binary(PyObject* a, PyObject* b, Name name) {
 template <class Name>
 PyObject* in_place(PyObject* a, PyObject* b, Name name) {
   static Operator* const op = find_operator(name());
-  if (foreign(b)) Py_RETURN_NOTIMPLEMENTED;
+  if (defers(a, b, true)) Py_RETURN_NOTIMPLEMENTED;
   PyObject* const operands[2] = {a, b};
   return apply(op, operands, 2, a);
 }
@@ -454,17 +460,19 @@ PyObject* unary(PyObject* a, Name name) {
 /// A string literal as a type, so that each operator has its own `static`.
 #define MYIA_NAME(text) ([] { return text; })
 
-bool is_two(PyObject* exponent) {
-  if (PyLong_CheckExact(exponent)) return PyLong_AsLong(exponent) == 2 || (PyErr_Clear(), false);
-  return PyFloat_CheckExact(exponent) && PyFloat_AS_DOUBLE(exponent) == 2.0;
+/// Whether ndarray squares for this exponent. 2.0 it does not, but np.power of float32 and float64 then does.
+bool squares(const Array* array, PyObject* exponent) {
+  if (PyLong_CheckExact(exponent))
+    return (is_float(array->kind) || is_complex(array->kind) || array->kind == Kind::float16) &&
+           (PyLong_AsLong(exponent) == 2 || (PyErr_Clear(), false));
+  return is_float(array->kind) && PyFloat_CheckExact(exponent) && PyFloat_AS_DOUBLE(exponent) == 2.0;
 }
 
 PyObject* power(PyObject* a, PyObject* b, PyObject* modulus) {
   if (modulus != Py_None) Py_RETURN_NOTIMPLEMENTED;
   // NumPy's ndarray.__pow__ takes a few exponents as other ufuncs, with other rounding than np.power.
-  if (is_array(a) && (is_float(as_array(a)->kind) || is_complex(as_array(a)->kind)) && is_two(b))
-    return unary(a, MYIA_NAME("square"));
-  if (foreign(a) || foreign(b)) Py_RETURN_NOTIMPLEMENTED;
+  if (is_array(a) && squares(as_array(a), b)) return unary(a, MYIA_NAME("square"));
+  if (defers(a, b)) Py_RETURN_NOTIMPLEMENTED;
   if (is_array(a) && !is_array(b) && !PyArray_Check(b)) {
     Owned view(to_numpy(as_array(a)));  // 0.5, -1, ...: as NumPy's version does
     Owned made(view ? PyNumber_Power(view.get(), b, Py_None) : nullptr);
@@ -473,7 +481,23 @@ PyObject* power(PyObject* a, PyObject* b, PyObject* modulus) {
   return binary(a, b, MYIA_NAME("power"));
 }
 
+PyObject* power_in_place(PyObject* a, PyObject* b, PyObject* modulus) {
+  if (modulus != Py_None || defers(a, b, true)) Py_RETURN_NOTIMPLEMENTED;
+  if (squares(as_array(a), b)) {
+    static Operator* const square = find_operator("square");
+    return apply(square, &a, 1, a);
+  }
+  if (is_array(b) || PyArray_Check(b)) return in_place(a, b, MYIA_NAME("power"));
+  Owned view(to_numpy(as_array(a)));
+  if (!view) return nullptr;
+  Owned made(PyNumber_InPlacePower(view.get(), b, Py_None));
+  if (!made) return nullptr;
+  as_array(a)->storage->written();
+  return Py_NewRef(a);
+}
+
 PyObject* divide_with_remainder(PyObject* a, PyObject* b) {
+  if (defers(a, b)) Py_RETURN_NOTIMPLEMENTED;
   Owned x(to_host(a)), y(to_host(b));
   Owned made(x && y ? PyNumber_Divmod(x.get(), y.get()) : nullptr);
   return made ? from_host(made.get()) : nullptr;
@@ -482,8 +506,18 @@ PyObject* divide_with_remainder(PyObject* a, PyObject* b) {
 PyObject* positive(PyObject* a) { return unary(a, MYIA_NAME("positive")); }
 
 PyObject* matmul_slot(PyObject* a, PyObject* b) {
-  if (foreign(a) || foreign(b)) Py_RETURN_NOTIMPLEMENTED;
+  if (defers(a, b)) Py_RETURN_NOTIMPLEMENTED;
   return matmul(a, b);
+}
+
+PyObject* matmul_in_place(PyObject* a, PyObject* b) {
+  if (defers(a, b, true)) Py_RETURN_NOTIMPLEMENTED;
+  Owned view(to_numpy(as_array(a))), other(to_host(b));
+  if (!view || !other) return nullptr;
+  Owned made(PyNumber_InPlaceMatrixMultiply(view.get(), other.get()));
+  if (!made) return nullptr;
+  as_array(a)->storage->written();
+  return Py_NewRef(a);
 }
 
 }  // namespace
@@ -520,9 +554,7 @@ PyNumberMethods array_numbers = {
     .nb_inplace_subtract = MYIA_IN_PLACE("subtract"),
     .nb_inplace_multiply = MYIA_IN_PLACE("multiply"),
     .nb_inplace_remainder = MYIA_IN_PLACE("remainder"),
-    .nb_inplace_power = [](PyObject* a, PyObject* b, PyObject*) -> PyObject* {
-      return in_place(a, b, MYIA_NAME("power"));
-    },
+    .nb_inplace_power = power_in_place,
     .nb_inplace_lshift = MYIA_IN_PLACE("left_shift"),
     .nb_inplace_rshift = MYIA_IN_PLACE("right_shift"),
     .nb_inplace_and = MYIA_IN_PLACE("bitwise_and"),
@@ -534,6 +566,7 @@ PyNumberMethods array_numbers = {
     .nb_inplace_true_divide = MYIA_IN_PLACE("divide"),
     .nb_index = as_index,
     .nb_matrix_multiply = matmul_slot,
+    .nb_inplace_matrix_multiply = matmul_in_place,
 };
 
 PyObject* compare(PyObject* a, PyObject* b, int how) {
@@ -542,12 +575,10 @@ PyObject* compare(PyObject* a, PyObject* b, int how) {
       find_operator("not_equal"), find_operator("greater"),   find_operator("greater_equal"),
   };
   if (foreign(b)) {
-    if (b == Py_None || PyUnicode_Check(b)) {
-      Owned x(to_host(a));
-      Owned made(x ? PyObject_RichCompare(x.get(), b, how) : nullptr);
-      return made ? from_host(made.get()) : nullptr;
-    }
-    Py_RETURN_NOTIMPLEMENTED;
+    if (defers(a, b)) Py_RETURN_NOTIMPLEMENTED;
+    Owned x(to_host(a));
+    Owned made(x ? PyObject_RichCompare(x.get(), b, how) : nullptr);
+    return made ? from_host(made.get()) : nullptr;
   }
   PyObject* const operands[2] = {a, b};
   return apply(operators[how], operands, 2, nullptr);
