@@ -192,6 +192,10 @@ bool read_operand(PyObject* object, Operand& operand);
 /// exception, or without one if the value does not fit.
 bool convert_operand(Operand& operand, Kind kind);
 
+/// Whether an operand may share memory with an array: it is of the same storage, or one of the two is
+/// somebody else's memory and they meet.
+bool may_overlap(const Array* array, const Operand& operand);
+
 /// The shape the operands broadcast to. False, without an exception, if they do not.
 bool broadcast(const Operand* operands, int count, Layout& shape) noexcept;
 /// The strides of an operand in that shape, zero where it is broadcast.

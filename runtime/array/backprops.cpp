@@ -55,7 +55,7 @@ PyObject* fused_native(thnn::Op op, PyObject* const* args, int count, PyObject* 
     for (int d = 0; fits && d < shape.ndim; ++d) fits = out->layout.shape[d] == shape.shape[d];
     if (!fits || !check_writable(out)) return nullptr;
     for (int k = 0; k < count; ++k) {
-      if (operands[k].storage != out->storage && !(operands[k].direct && out->storage->borrowed())) continue;
+      if (!may_overlap(out, operands[k])) continue;
       bool same = operands[k].storage == out->storage && operands[k].offset == out->offset &&
                   operands[k].layout.ndim == shape.ndim;
       for (int d = 0; same && d < shape.ndim; ++d)

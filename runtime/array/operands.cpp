@@ -127,9 +127,10 @@ bool convert_operand(Operand& operand, Kind kind) {
     }
     if ((kind == Kind::float16 || kind == Kind::float32 || kind == Kind::complex64) && operand.code >= kWeakInt) {
       // A Python number that overflows the array's kind is an affair of NumPy's error state.
-      double value = 0.0;
-      if (operand.code == kWeakFloat) std::memcpy(&value, operand.value, sizeof value);
-      if (std::isfinite(value) && std::abs(value) > (kind == Kind::float16 ? 6e4 : 3.4e38)) return false;
+      double parts[2] = {};
+      if (operand.code != kWeakInt) std::memcpy(parts, operand.value, operand.code == kWeakFloat ? 8 : 16);
+      for (const double value : parts)
+        if (std::isfinite(value) && std::abs(value) > (kind == Kind::float16 ? 6e4 : 3.4e38)) return false;
     }
     alignas(16) char converted[16];
     Walk w;
@@ -182,6 +183,28 @@ void broadcast_strides(const Layout& operand, const Layout& shape, Index* stride
   }
 }
 
+bool may_overlap(const Array* array, const Operand& operand) {
+  if (operand.scalar) return false;
+  Storage* const storage = array->storage;
+  if (operand.storage == storage) return true;
+  if (!storage->allocated()) return false;
+  const char *begin, *end;
+  if (operand.storage) {
+    if (!storage->borrowed() && !operand.storage->borrowed()) return false;
+    if (!operand.storage->allocated()) return false;
+    begin = operand.storage->data();
+    end = begin + operand.storage->bytes();
+  } else {
+    begin = operand.address;
+    end = begin + th::item_size(operand.kind);
+    for (int d = 0; d < operand.layout.ndim; ++d) {
+      const Index reach = (operand.layout.shape[d] - 1) * operand.layout.strides[d];
+      (reach < 0 ? begin : end) += reach;
+    }
+  }
+  return begin < storage->data() + storage->bytes() && storage->data() < end;
+}
+
 // -- copying -------------------------------------------------------------------------------------------
 
 namespace {
@@ -196,13 +219,6 @@ struct Copying {
     }
   }
 };
-
-bool overlaps(const Array* a, const Operand& b) {
-  if (b.scalar) return false;
-  if (b.storage) return b.storage == a->storage;
-  if (!a->storage->borrowed()) return false;
-  return true;  // somebody else's memory, which may be the same
-}
 
 bool same_view(const Array* a, const Operand& b) {
   if (!b.storage || b.storage != a->storage || b.offset != a->offset || b.layout.ndim != a->layout.ndim) return false;
@@ -267,7 +283,7 @@ bool assign(Array* destination, PyObject* source) {
     Owned view(to_numpy(destination)), value(to_host(source));
     return view && value && PyArray_CopyObject(reinterpret_cast<PyArrayObject*>(view.get()), value.get()) == 0;
   }
-  if (overlaps(destination, operand)) {
+  if (may_overlap(destination, operand)) {
     if (same_view(destination, operand)) return true;
     Owned array = operand.storage ? Owned::borrow(source) : Owned(as_object(share(operand.direct)));
     if (!array) return false;

@@ -211,6 +211,10 @@ PyObject* astype(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObje
   return on_host(self, "astype", args, count, names);
 }
 
+PyObject* as_complex(PyObject* self, PyObject*) { return on_host(self, "__complex__", nullptr, 0, nullptr); }
+
+PyObject* format(PyObject* self, PyObject* how) { return on_host(self, "__format__", &how, 1, nullptr); }
+
 PyObject* fill(PyObject* self, PyObject* value) {
   if (!assign(as_array(self), value)) return nullptr;
   Py_RETURN_NONE;
@@ -325,6 +329,8 @@ PyMethodDef own_methods[] = {
     {"__dlpack_device__", dlpack_device, METH_NOARGS, "(1, 0): the processor's memory."},
     {"__copy__", shallow_copy, METH_NOARGS, "A copy, as of an ndarray."},
     {"__deepcopy__", shallow_copy, METH_O, "A copy."},
+    {"__complex__", as_complex, METH_NOARGS, "As numpy.ndarray.__complex__."},
+    {"__format__", format, METH_O, "As numpy.ndarray.__format__."},
     {"__reduce__", reduce_for_pickle, METH_NOARGS, "For pickle."},
 };
 constexpr std::size_t kOwn = std::size(own_methods), kReductions = 5;

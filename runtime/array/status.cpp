@@ -22,7 +22,7 @@ std::mutex lock;
 std::vector<Kept>& noted = *new std::vector<Kept>;
 std::atomic<bool> any_noted{false};
 
-enum class Handling { ignore, warn, raise, other };
+enum class Handling { ignore, warn, raise, print, call, log };
 
 Handling handling_of(PyObject* settings, const char* key) {
   PyObject* const value = PyDict_GetItemString(settings, key);
@@ -31,21 +31,24 @@ Handling handling_of(PyObject* settings, const char* key) {
   switch (text[0]) {
     case 'i': return Handling::ignore;
     case 'r': return Handling::raise;
-    case 'w': return Handling::warn;
-    default: return Handling::other;
+    case 'p': return Handling::print;
+    case 'c': return Handling::call;
+    case 'l': return Handling::log;
+    default: return Handling::warn;
   }
 }
 
 struct Flag {
   int bit;
+  int numpy;  ///< the bit that a user's function gets
   const char* key;
   const char* words;
 };
 constexpr Flag kFlags[] = {
-    {FE_DIVBYZERO, "divide", "divide by zero"},
-    {FE_OVERFLOW, "over", "overflow"},
-    {FE_UNDERFLOW, "under", "underflow"},
-    {FE_INVALID, "invalid", "invalid value"},
+    {FE_DIVBYZERO, 1, "divide", "divide by zero"},
+    {FE_OVERFLOW, 2, "over", "overflow"},
+    {FE_UNDERFLOW, 4, "under", "underflow"},
+    {FE_INVALID, 8, "invalid", "invalid value"},
 };
 
 Owned settings() {
@@ -53,22 +56,46 @@ Owned settings() {
   return Owned(PyObject_CallNoArgs(geterr));
 }
 
-bool call_user(int bit, const char* message) {
+/// What numpy.seterrcall() was given: a function, or an object that logs.
+bool call_user(const Flag& flag, int flags, const char* name, bool logs) {
   Owned handler(PyObject_CallMethod(numpy(), "geterrcall", nullptr));
   if (!handler) return false;
-  if (handler.get() == Py_None) return PyErr_WarnEx(PyExc_RuntimeWarning, message, 1) == 0;
-  Owned result(PyObject_HasAttrString(handler.get(), "write")
-                   ? PyObject_CallMethod(handler.get(), "write", "s", message)
-                   : PyObject_CallFunction(handler.get(), "si", message, bit));
+  if (handler.get() == Py_None) {
+    PyErr_Format(PyExc_NameError, "%s specified for %s (in %s) but no %s found.",
+                 logs ? "log" : "python callback", flag.words, name, logs ? "object with write method" : "function");
+    return false;
+  }
+  int all = 0;
+  for (const Flag& one : kFlags)
+    if (flags & one.bit) all |= one.numpy;
+  Owned message(logs ? PyUnicode_FromFormat("Warning: %s encountered in %s\n", flag.words, name) : nullptr);
+  if (logs && !message) return false;
+  Owned result(logs ? PyObject_CallMethod(handler.get(), "write", "O", message.get())
+                    : PyObject_CallFunction(handler.get(), "si", flag.words, all));
   return static_cast<bool>(result);
 }
 
 }  // namespace
 
+// x86 has two sets of flags. Arithmetic raises those of MXCSR; feraiseexcept(), through which NumPy's float16
+// loops and its exp of float32 tell of overflow, those of the x87.
+#if defined(__x86_64__)
+namespace {
+
+unsigned x87_flags() noexcept {
+  unsigned short word;
+  __asm__ volatile("fnstsw %0" : "=a"(word));
+  return word;
+}
+
+}  // namespace
+#endif
+
 void clear() noexcept {
 #if defined(__x86_64__)
   const unsigned state = _mm_getcsr();
   if (state & 0x1d) _mm_setcsr(state & ~0x3fU);
+  if (x87_flags() & 0x1d) __asm__ volatile("fnclex");
 #else
   std::feclearexcept(FE_ALL_EXCEPT);
 #endif
@@ -78,6 +105,7 @@ void forget_invalid() noexcept {
 #if defined(__x86_64__)
   const unsigned state = _mm_getcsr();
   if (state & FE_INVALID) _mm_setcsr(state & ~static_cast<unsigned>(FE_INVALID));
+  if (x87_flags() & FE_INVALID) std::feclearexcept(FE_INVALID);
 #else
   std::feclearexcept(FE_INVALID);
 #endif
@@ -86,7 +114,7 @@ void forget_invalid() noexcept {
 int raised() noexcept {
 #if defined(__x86_64__)
   // The bits of MXCSR are those of the x87, which <cfenv> names.
-  return static_cast<int>(_mm_getcsr() & (FE_DIVBYZERO | FE_OVERFLOW | FE_UNDERFLOW | FE_INVALID));
+  return static_cast<int>((_mm_getcsr() | x87_flags()) & (FE_DIVBYZERO | FE_OVERFLOW | FE_UNDERFLOW | FE_INVALID));
 #else
   return std::fetestexcept(FE_DIVBYZERO | FE_OVERFLOW | FE_UNDERFLOW | FE_INVALID);
 #endif
@@ -105,8 +133,10 @@ bool report(int flags, const char* name) {
       PyErr_SetString(PyExc_FloatingPointError, message);
       return false;
     }
-    if (handling == Handling::other) {
-      if (!call_user(flag.bit, message)) return false;
+    if (handling == Handling::print) {
+      PySys_WriteStderr("Warning: %s\n", message);
+    } else if (handling == Handling::call || handling == Handling::log) {
+      if (!call_user(flag, flags, name, handling == Handling::log)) return false;
     } else if (PyErr_WarnEx(PyExc_RuntimeWarning, message, 1) < 0) {
       return false;
     }
@@ -133,7 +163,7 @@ Wishes read_wishes() {
   for (const Flag& flag : kFlags) {
     const Handling handling = handling_of(now.get(), flag.key);
     if (handling != Handling::ignore) made.wanted |= flag.bit;
-    made.raises = made.raises || handling == Handling::raise || handling == Handling::other;
+    made.raises = made.raises || (handling != Handling::ignore && handling != Handling::warn);
   }
   return made;
 }
