@@ -128,7 +128,10 @@ PyObject* call_host(PyObject* callable, PyObject* const* args, Py_ssize_t count,
   PyObject* result = nullptr;
   if (done == total) {
     Owned made(PyObject_Vectorcall(callable, converted, static_cast<std::size_t>(count), names));
-    if (made) result = from_host(made.get());
+    // What was given to be filled is what comes back.
+    for (Py_ssize_t k = 0; made && !result && k < total; ++k)
+      if (made.get() == converted[k]) result = Py_NewRef(args[k]);
+    if (made && !result) result = from_host(made.get());
   }
   for (Py_ssize_t k = 0; k < done; ++k) Py_DECREF(converted[k]);
   return result;
@@ -234,6 +237,37 @@ PyObject* enter(PyObject*, PyObject* arguments) {
   return entered(arguments);
 }
 
+/// What distinguishes the types of arguments: a class for plain scalars, (dtype, rank) for arrays, else what
+/// `describe` says. Quicker to make and to compare than the types themselves.
+PyObject* signature(PyObject*, PyObject* const* args, Py_ssize_t count) {
+  if (count != 2 || !PyTuple_CheckExact(args[0])) {
+    PyErr_SetString(PyExc_TypeError, "signature(args, describe)");
+    return nullptr;
+  }
+  const Py_ssize_t size = PyTuple_GET_SIZE(args[0]);
+  Owned made(PyTuple_New(size));
+  if (!made) return nullptr;
+  for (Py_ssize_t k = 0; k < size; ++k) {
+    PyObject* const x = PyTuple_GET_ITEM(args[0], k);
+    PyTypeObject* const type = Py_TYPE(x);
+    PyObject* key;
+    if (type == &PyFloat_Type || type == &PyLong_Type || type == &PyBool_Type || type == &PyUnicode_Type ||
+        type == &PyComplex_Type || x == Py_None) {
+      key = Py_NewRef(reinterpret_cast<PyObject*>(type));
+    } else if (is_array(x)) {
+      key = Py_BuildValue("(Oi)", descriptor(as_array(x)->kind), as_array(x)->layout.ndim);
+    } else if (PyArray_CheckExact(x)) {
+      auto* const array = reinterpret_cast<PyArrayObject*>(x);
+      key = Py_BuildValue("(Oi)", PyArray_DESCR(array), PyArray_NDIM(array));
+    } else {
+      key = PyObject_CallOneArg(args[1], x);
+    }
+    if (!key) return nullptr;
+    PyTuple_SET_ITEM(made.get(), k, key);
+  }
+  return made.release();
+}
+
 PyObject* leave(PyObject*, PyObject* object) { return to_host(object); }
 
 PyObject* outside(PyObject*, PyObject* const* args, Py_ssize_t count, PyObject* names) {
@@ -255,6 +289,8 @@ PyMethodDef functions[] = {
      "A read-only `x` gives a read-only Array. Raises TypeError for other elements than booleans, integers,\n"
      "floats of 16, 32 or 64 bits and complex numbers, ValueError for more than 8 axes."},
     {"enter", enter, METH_O, "enter(args): the tuple with ndarrays as Arrays, in lists, tuples and dictionaries too."},
+    {"signature", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(signature)), METH_FASTCALL,
+     "signature(args, describe): what distinguishes the types of the arguments, to look up a specialisation by."},
     {"leave", leave, METH_O, "leave(x): x with Arrays as ndarrays, in lists, tuples and dictionaries too. Waits."},
     {},
 };

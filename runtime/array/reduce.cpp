@@ -42,8 +42,20 @@ enum class Start { identity, first };
 struct Reduction {
   Operator* op;
   Start start;
-  double identity;  ///< -0.0 for sums: it leaves a sum of negative zeros as it is
+  double identity;
 };
+
+/// What NumPy's sums start from: 0.0 in some versions, in others -0.0, which leaves a sum of negative zeros as
+/// it is.
+double sum_identity() {
+  static const double identity = [] {
+    Owned found(PyObject_CallMethod(numpy(), "sum", "([d])", -0.0));
+    const double value = found ? PyFloat_AsDouble(found.get()) : 0.0;
+    PyErr_Clear();
+    return value;
+  }();
+  return identity;
+}
 
 template <class T>
 void store(char* at, double value) {
@@ -92,7 +104,7 @@ class ReduceTask final : public Task {
       w.shape[split_] = end - begin;
     }
     whole(w, out, in);
-    if (const int flags = status::raised() & wanted_) status::note(flags, name);
+    if (const int flags = status::raised() & wanted_) status::note(flags, "reduce");
   }
 
   void whole(const Walk& w, char* out, char* in) const {
@@ -162,10 +174,12 @@ class ReduceTask final : public Task {
 /// (umath/loops_utils.h.src); so the halves can be summed by two workers with the same rounding.
 class PairTask final : public Task {
  public:
-  PairTask(const Array* out, const Array* in, Index count, Loop loop, void* data)
+  static constexpr Index kLeast = 129;  ///< what is shorter is not halved
+  PairTask(const Array* out, const Array* in, Index count, Loop loop, void* data, double identity, int wanted)
       : Task("sum", 2), out_(out->storage), in_(in->storage), out_at_(out->offset), in_at_(in->offset), count_(count),
-        loop_(loop), data_(data), kind_(in->kind) {}
+        loop_(loop), data_(data), kind_(in->kind), identity_(identity), wanted_(wanted) {}
   void run(int part) override {
+    status::clear();
     const Index item = th::item_size(kind_);
     Index half = count_ / 2;
     half -= half % 8;
@@ -177,18 +191,19 @@ class PairTask final : public Task {
     const npy_intp steps[3] = {0, static_cast<npy_intp>(item), 0};
     loop_(pointers, &count, steps, data_);
     if (finished_.fetch_add(1) == 1) add();
+    if (const int flags = status::raised() & wanted_) status::note(flags, "reduce");
   }
 
  private:
   void add() {
     char* const out = out_->data() + out_at_;
     if (kind_ == Kind::float64) {
-      *reinterpret_cast<double*>(out) = halves_[0][0] + halves_[1][0];
+      *reinterpret_cast<double*>(out) = identity_ + (halves_[0][0] + halves_[1][0]);
     } else {
       float first, second;
       std::memcpy(&first, halves_[0], sizeof first);
       std::memcpy(&second, halves_[1], sizeof second);
-      *reinterpret_cast<float*>(out) = first + second;
+      *reinterpret_cast<float*>(out) = static_cast<float>(identity_) + (first + second);
     }
   }
   Storage *out_, *in_;
@@ -196,6 +211,8 @@ class PairTask final : public Task {
   Loop loop_;
   void* data_;
   Kind kind_;
+  double identity_;
+  int wanted_;
   double halves_[2][8] = {};  // apart, so that the workers do not share a cache line
   std::atomic<int> finished_{0};
 };
@@ -258,14 +275,14 @@ PyObject* reduce(Array* in, PyObject* axis, bool keepdims, const Reduction& how,
     status::clear();
     task.whole(w, out->data(), in->data());
     const int flags = status::raised();
-    if (flags && !status::report(flags, mean ? "reduce" : "reduce")) return nullptr;
+    if (flags && !status::report(flags, "reduce")) return nullptr;
   } else {
     const bool pair = w.ndim == 1 && w.strides[0][0] == 0 && w.strides[1][0] == in->item() && !mean &&
                       is_float(in->kind) && how.identity == 0.0 && how.start == Start::identity &&
-                      size > 2 * split_size;
+                      size >= std::max(PairTask::kLeast, 2 * split_size);
     std::unique_ptr<Task> task;
     if (pair) {
-      task = std::make_unique<PairTask>(out, in, size, loop, data);
+      task = std::make_unique<PairTask>(out, in, size, loop, data, how.identity, status::wanted());
     } else {
       int split = -1;
       for (int d = 0; d < w.ndim; ++d)
@@ -367,11 +384,11 @@ PyObject* with_self(Function function, PyObject* self, PyObject* const* args, Py
 
 bool real(Kind kind) { return is_float(kind) || is_integer(kind); }
 
-MYIA_REDUCTION(sum, "add", Start::identity, -0.0, false, "sum", sums)
+MYIA_REDUCTION(sum, "add", Start::identity, sum_identity(), false, "sum", sums)
 MYIA_REDUCTION(prod, "multiply", Start::identity, 1.0, false, "prod", sums)
 MYIA_REDUCTION(max, "maximum", Start::first, 0.0, false, "max", real)
 MYIA_REDUCTION(min, "minimum", Start::first, 0.0, false, "min", real)
-MYIA_REDUCTION(mean, "add", Start::identity, -0.0, true, "mean", is_float)
+MYIA_REDUCTION(mean, "add", Start::identity, sum_identity(), true, "mean", is_float)
 
 #define MYIA_METHOD(function, text) \
   {#function, reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(function)), METH_FASTCALL | METH_KEYWORDS, text}
@@ -416,7 +433,7 @@ PyObject* sum_to_shape(Array* g, const Index* shape, int ndim) {
   Owned axis(PyTuple_New(count));
   if (!axis) return nullptr;
   for (int k = 0; k < count; ++k) PyTuple_SET_ITEM(axis.get(), k, axes[k]);
-  Owned summed(reduce(g, axis.get(), true, {find_operator("add"), Start::identity, -0.0}, false));
+  Owned summed(reduce(g, axis.get(), true, {find_operator("add"), Start::identity, sum_identity()}, false));
   if (!summed || !is_array(summed.get())) return nullptr;
   Array* const full = as_array(summed.get());
   Layout layout;
