@@ -12,8 +12,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from myia._runtime import Array as NativeArray
-from myia._runtime import enter
+from myia._runtime import enter, signature
 from myia.codegen.load import annotate, user_place
 from myia.errors import (
     Location,
@@ -130,17 +129,20 @@ class Gradient:
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         compiled, arguments = self._compiled_for(args, kwargs)
         try:
-            value, *adjoints = compiled.run(*(enter(arguments) if compiled.takes_arrays else arguments))
-            given: list[Any] = []
-            gradients = [
-                d if type(d) is float and type(arguments[k]) is float else like(d, arguments[k], given)
-                for d, k in zip(adjoints, self._selected, strict=True)
-            ]
+            results = compiled.run(*(enter(arguments) if compiled.takes_arrays else arguments))
+            if self._single:
+                x, gradient = arguments[self._selected[0]], results[1]
+                if type(gradient) is not float or type(x) is not float:
+                    gradient = like(gradient, x, [])
+            else:
+                given: list[Any] = []
+                gradient = tuple(
+                    [like(d, arguments[k], given) for d, k in zip(results[1:], self._selected, strict=True)]
+                )
         except BaseException as error:
             _explain(error, self.__name__)
             raise
-        gradient = gradients[0] if self._single else tuple(gradients)
-        return (value, gradient) if self.with_value else gradient
+        return (results[0], gradient) if self.with_value else gradient
 
     def __get__(self, owner: Any, kind: type | None = None) -> Any:
         return self if owner is None else MethodType(self, owner)
@@ -177,7 +179,7 @@ class Gradient:
             args = self._bound + args
         if kwargs or len(args) != self._plain_count:
             args = tuple(flatten_call(self._function, args, kwargs)[0])
-        key = tuple(map(_signature, args))
+        key = signature(args, type_of)
         compiled = self._compiled.get(key)
         if compiled is None or not compiled.holds():
             compiled = self._compile(key, tuple(map(type_of, args)))
@@ -249,17 +251,6 @@ class Gradient:
         raise NotDifferentiable(
             what, reason=reason, remedy=remedy, location=_definition(self._function, name)
         )
-
-
-def _signature(x: Any) -> Any:
-    """What distinguishes the type of an argument, quicker to make and to compare than the type."""
-    kind = type(x)
-    if kind is np.ndarray or kind is NativeArray:
-        return x.dtype, x.ndim
-    return kind if kind in _PLAIN else type_of(x)
-
-
-_PLAIN = frozenset({float, int, bool, str, complex, type(None)})
 
 
 class _Parameters:

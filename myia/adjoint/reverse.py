@@ -515,10 +515,14 @@ class _Emitter:
 
     def _is_guarded(self, contribution: ast.expr) -> bool:
         """Whether a scalar's adjoint may be a zero that must not meet an infinite value."""
-        if self.target not in self.generator.maybe_zero or isinstance(
-            contribution, (ast.Name, ast.Constant, ast.IfExp)
-        ):
+        if self.target not in self.generator.maybe_zero:
             return False
+        match contribution:
+            case ast.Name() | ast.Constant() | ast.IfExp():
+                return False
+            case ast.BinOp(ast.Name(), ast.Mult(), ast.Constant(float() | int() as factor)):
+                if math.isfinite(factor):
+                    return False
         return is_number(self.typed.types.get(self.target, ANY))
 
     def _name_result(self, rule: Rule, value: ast.expr) -> None:

@@ -42,7 +42,7 @@ def while_with_break_grad(a):
             x = x_saved.pop()
             d_x = 0.0                             # 57: if abs(improved - x) < 1e-12:
         test_2 = test_2_saved.pop()
-        d_total = d_improved * 0.5 if d_improved else 0.0  # 56: improved = 0.5 * (x + a / x)
+        d_total = d_improved * 0.5                # 56: improved = 0.5 * (x + a / x)
         d_x = d_x + d_total
         d_quotient = d_total
         d_a = d_a + (d_quotient / x if d_quotient else 0.0)
