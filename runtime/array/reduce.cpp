@@ -81,6 +81,26 @@ void store_identity(char* at, Kind kind, double value) {
   }
 }
 
+/// Whether NumPy's iterator copies operands without one stride for all into its buffer, as it does since 2.3: then
+/// sums are taken over what is in the buffer, not over the runs of the innermost axis.
+bool numpy_buffers() {
+  static const bool found = [] {
+    Owned base(PyObject_CallMethod(numpy(), "array", "([[dddd][dddd]])", 1e16, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0));
+    Owned back(PySlice_New(nullptr, nullptr, nullptr)), three(PyLong_FromLong(3));
+    Owned up_to(PySlice_New(nullptr, three.get(), nullptr));
+    Owned key(PyTuple_Pack(2, back.get(), up_to.get()));
+    Owned view(base && key ? PyObject_GetItem(base.get(), key.get()) : nullptr);
+    Owned sum(view ? PyObject_CallMethod(view.get(), "sum", nullptr) : nullptr);
+    const double value = sum ? PyFloat_AsDouble(sum.get()) : 0.0;
+    PyErr_Clear();
+    return value == 1e16;  // by rows, it is 1e16 + (1 + 1)
+  }();
+  return found;
+}
+
+/// The elements of that buffer.
+constexpr Index kNumpyBuffer = 8192;
+
 /// The walk of a reduction: operand 0 the result (stride 0 along reduced axes), operand 1 the source.
 class ReduceTask final : public Task {
  public:
@@ -109,6 +129,12 @@ class ReduceTask final : public Task {
 
   void whole(const Walk& w, char* out, char* in) const {
     initialise(w, out, in);
+    if (!buffered(w, out, in)) unbuffered(w, out, in);
+    if (divisor_ != 0.0) divide(w, out);
+  }
+
+ private:
+  void unbuffered(const Walk& w, char* out, char* in) const {
     char* const bases[2] = {out, in};
     th::walk(w, bases, 0, w.size(), [this](char** pointers, Index count, const std::intptr_t* strides) {
       char* ordered[3] = {pointers[0], pointers[1], pointers[0]};
@@ -116,10 +142,56 @@ class ReduceTask final : public Task {
       const npy_intp n = count;
       loop_(ordered, &n, steps, data_);
     });
-    if (divisor_ != 0.0) divide(w, out);
   }
 
- private:
+  /// Sums as NumPy's iterator takes them if several reduced axes lie innermost and have no common stride: it
+  /// copies as many of them as fit into its buffer (npyiter_find_buffering_setup in nditer_constr.c), in whole
+  /// multiples of the inner ones. False if it would not copy.
+  bool buffered(const Walk& w, char* out, char* in) const {
+    int inner = 0;
+    while (inner < w.ndim && reduced(w, w.ndim - 1 - inner)) ++inner;
+    if (!buffers_ || inner < 2 || 2 * w.shape[w.ndim - 1] > kNumpyBuffer) return false;
+    Index core = w.shape[w.ndim - 1], block = core;
+    int taken = 1;
+    while (taken < inner && block < kNumpyBuffer) {
+      core = block;
+      block *= w.shape[w.ndim - 1 - taken++];
+    }
+    const Index fill = block <= kNumpyBuffer ? block : core * (kNumpyBuffer / core);
+    const Index item = th::item_size(kind_);
+    Walk within, around;  // the axes of a block, and the others
+    within.operands = around.operands = 2;
+    within.ndim = taken;
+    around.ndim = w.ndim - taken;
+    for (int d = 0; d < w.ndim; ++d) {
+      Walk& to = d < around.ndim ? around : within;
+      const int at = d < around.ndim ? d : d - around.ndim;
+      to.shape[at] = w.shape[d];
+      for (int k = 0; k < 2; ++k) to.strides[k][at] = w.strides[k][d];
+    }
+    Index step = item;
+    for (int d = taken - 1; d >= 0; --d) {
+      within.strides[0][d] = step;
+      step *= within.shape[d];
+    }
+    const std::unique_ptr<char[]> buffer(new char[static_cast<std::size_t>(fill * item)]);
+    char* const bases[2] = {out, in};
+    th::walk(around, bases, 0, around.size(), [&](char** pointers, Index count, const std::intptr_t* strides) {
+      for (Index k = 0; k < count; ++k) {
+        char* const into = pointers[0] + k * strides[0];
+        for (Index begin = 0; begin < block; begin += fill) {
+          const Index end = std::min(begin + fill, block);
+          char* const copied[2] = {buffer.get() - begin * item, pointers[1] + k * strides[1]};
+          th::copy(within, copied, item, begin, end);
+          char* ordered[3] = {into, buffer.get(), into};
+          const npy_intp steps[3] = {0, static_cast<npy_intp>(item), 0}, n = end - begin;
+          loop_(ordered, &n, steps, data_);
+        }
+      }
+    });
+    return true;
+  }
+
   /// The result's elements once each.
   template <class Each>
   void each(const Walk& w, char* out, char* in, Each&& use) const {
@@ -168,6 +240,7 @@ class ReduceTask final : public Task {
   Start start_;
   double identity_, divisor_;
   int wanted_;
+  bool buffers_ = numpy_buffers();  // asked here, where the GIL is held
 };
 
 /// NumPy's pairwise summation of a long contiguous run halves it at a multiple of 8 until 128 are left
@@ -267,13 +340,13 @@ PyObject* reduce(Array* in, PyObject* axis, bool keepdims, const Reduction& how,
   const int cost = is_float(in->kind) ? 1 : 2;
   if (ready && size * cost <= inline_limit) {
     try {
-      out->data();
+      const ReduceTask task(name, 1, w, out, in, loop, data, -1, how.start, how.identity, divisor, 0);
+      char* const into = out->data();
+      status::clear();
+      task.whole(w, into, in->data());
     } catch (const std::bad_alloc&) {
       return PyErr_NoMemory();
     }
-    const ReduceTask task(name, 1, w, out, in, loop, data, -1, how.start, how.identity, divisor, 0);
-    status::clear();
-    task.whole(w, out->data(), in->data());
     const int flags = status::raised();
     if (flags && !status::report(flags, "reduce")) return nullptr;
   } else {
