@@ -18,8 +18,8 @@ namespace nb = nanobind;
 
 namespace myia {
 
-Index inline_limit = Index{1} << 15;
-Index split_size = Index{1} << 15;
+Index inline_limit = Index{1} << 17;
+Index split_size = Index{1} << 17;
 #ifdef MYIA_DEBUG
 bool enforce_marks = true;
 #else
@@ -28,7 +28,7 @@ bool enforce_marks = false;
 
 int parts_for(Index size, int cost) noexcept {
   const int workers = dispatcher::workers();
-  if (workers < 2 || size < 2 * split_size / cost) return 1;
+  if (workers < 2 || size * cost < 2 * split_size) return 1;
   // Two parts a worker, so that one who is late leaves less to wait for.
   const Index most = size * cost / split_size;
   return static_cast<int>(std::min<Index>(2 * workers, most));
@@ -131,10 +131,10 @@ NB_MODULE(_runtime, m) {
   m.def("clock", [] { return static_cast<double>(myia::trace::now()) * 1e-9; }, "Seconds of the trace's clock.");
   m.def("start_trace", myia::trace::start);
   m.def("stop_trace", stop_trace);
-  m.def("inline_limit", [] { return myia::inline_limit; }, "Elements below which the caller does the work himself.");
+  m.def("inline_limit", [] { return myia::inline_limit; }, "Work (elements times cost) up to which the caller does it himself.");
   m.def("set_inline_limit", [](myia::Index size) { myia::inline_limit = size; }, nb::arg("elements"));
   m.def("set_split_size", [](myia::Index size) { myia::split_size = std::max<myia::Index>(size, 1); },
-        nb::arg("elements"), "Elements that one part of a split kernel has at least.");
+        nb::arg("elements"), "Work (elements times cost) that one part of a split kernel has at least.");
   if (const char* const asked = std::getenv("MYIA_DEBUG_MARKS")) myia::enforce_marks = *asked && *asked != '0';
   m.def("set_enforce_marks", [](bool on) { myia::enforce_marks = on; }, nb::arg("on"),
         "Whether writing to an array that a pending backprop reads raises.");

@@ -92,8 +92,17 @@ def behind(facade: Mapping[str, Any], own: frozenset[str]) -> dict[str, Any]:
             found[name] = function
         else:
             found[name] = _runtime.host(function)
+    _runtime.set_numpy_functions(
+        {facade[name]: kernel for name, kernel in found.items() if _is_numpy_kernel(facade[name], kernel)}
+    )
     _kernels.update({id(function): found[name] for name, function in facade.items() if callable(function)})
     return found
+
+
+def _is_numpy_kernel(function: Any, kernel: Any) -> bool:
+    """Whether `kernel` is ours for a function of NumPy's that is no ufunc."""
+    ours = getattr(kernel, "__module__", None) == "myia._runtime"
+    return ours and isinstance(function, type(np.sum)) and not isinstance(function, np.ufunc)
 
 
 def _method(name: str) -> Callable[..., Any]:

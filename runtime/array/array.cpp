@@ -199,6 +199,17 @@ PyObject* to_numpy(Array* array) {
 }
 
 PyObject* scalar_at(const char* address, Kind kind) {
+  // The common ones without PyArray_Scalar's detour over the dtype.
+  if (kind == Kind::float64) {
+    PyObject* const made = PyDoubleArrType_Type.tp_alloc(&PyDoubleArrType_Type, 0);
+    if (made) std::memcpy(&PyArrayScalar_VAL(made, Double), address, sizeof(double));
+    return made;
+  }
+  if (kind == Kind::float32) {
+    PyObject* const made = PyFloatArrType_Type.tp_alloc(&PyFloatArrType_Type, 0);
+    if (made) std::memcpy(&PyArrayScalar_VAL(made, Float), address, sizeof(float));
+    return made;
+  }
   return PyArray_Scalar(const_cast<char*>(address), descriptor(kind), nullptr);
 }
 

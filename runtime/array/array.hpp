@@ -156,12 +156,13 @@ bool report_noted();
 
 // -- work ------------------------------------------------------------------------------------------
 
-/// Elements of cheap work below which the caller does it, if everything is ready (measured:
-/// benchmarks/runtime.py).
+// Work is elements times cost; a unit is about 0.3 ns, an addition costs kCheap (benchmarks/runtime.py).
+constexpr int kCheap = 2;
+/// The most work that the caller does himself, if everything is ready.
 extern Index inline_limit;
-/// Elements that one part of a split kernel should have at least.
+/// The least work that is worth a part of its own.
 extern Index split_size;
-/// How many parts a kernel over `size` elements of relative cost `cost` is split into.
+/// How many parts a kernel over `size` elements of this cost is split into.
 int parts_for(Index size, int cost) noexcept;
 
 // -- operations that others build on ----------------------------------------------------------------

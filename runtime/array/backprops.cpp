@@ -86,7 +86,7 @@ PyObject* fused_native(thnn::Op op, PyObject* const* args, int count, PyObject* 
     kernel(walk, bases, begin, end);
     status::forget_invalid();
   };
-  if (!run_walk(quiet, thnn::name(op), w, out, operands, count, 1, thnn::accumulates(op))) return nullptr;
+  if (!run_walk(quiet, thnn::name(op), w, out, operands, count, kCheap, thnn::accumulates(op))) return nullptr;
   return target.release();
 }
 
@@ -206,7 +206,7 @@ Array* zeros(Kind kind, int ndim, const Index* shape) {
   const auto clear = [](const Walk&, char* const* bases, Index begin, Index end) {
     std::memset(bases[0] + begin, 0, static_cast<std::size_t>(end - begin));
   };
-  if (bytes <= inline_limit * 8) {
+  if (bytes <= inline_limit * 4) {
     try {
       std::memset(out->data(), 0, static_cast<std::size_t>(bytes));
     } catch (const std::bad_alloc&) {

@@ -75,7 +75,7 @@ PyObject* cumulate(Array* in, PyObject* axis, const char* ufunc) {
   if (!made) return nullptr;
   Array* const out = as_array(made.get());
   const Index lane_count = lanes.outer * lanes.inner;
-  if (size <= inline_limit && in->storage->ready() && !in->storage->failed()) {
+  if (size * kCheap <= inline_limit && in->storage->ready() && !in->storage->failed()) {
     try {
       out->data();
       CumulateTask task("accumulate", 1, out, in, lanes, reinterpret_cast<th::Loop>(loop), data, 0);
@@ -86,7 +86,7 @@ PyObject* cumulate(Array* in, PyObject* axis, const char* ufunc) {
     const int flags = status::raised();
     return flags && !status::report(flags, "accumulate") ? nullptr : made.release();
   }
-  const int parts = static_cast<int>(std::min<Index>(lane_count, parts_for(size, 2)));
+  const int parts = static_cast<int>(std::min<Index>(lane_count, parts_for(size, 2 * kCheap)));
   if (!submit(std::make_unique<CumulateTask>("accumulate", std::max(parts, 1), out, in, lanes,
                                              reinterpret_cast<th::Loop>(loop), data, status::wanted()),
               {in->storage}, {out->storage}))

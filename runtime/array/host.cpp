@@ -141,6 +141,18 @@ PyObject* call_host(PyObject* callable, PyObject* const* args, Py_ssize_t count,
 
 namespace {
 
+/// Kernels for NumPy's functions, which are handed Arrays through __array_function__.
+PyObject* numpy_functions = nullptr;
+
+PyObject* set_numpy_functions(PyObject*, PyObject* functions) {
+  if (!PyDict_CheckExact(functions)) {
+    PyErr_SetString(PyExc_TypeError, "set_numpy_functions() takes a dictionary of functions");
+    return nullptr;
+  }
+  Py_XSETREF(numpy_functions, Py_NewRef(functions));
+  Py_RETURN_NONE;
+}
+
 /// A function of NumPy's or ours that knows only ndarrays, callable with Arrays.
 struct HostFunction {
   PyObject_HEAD
@@ -289,6 +301,7 @@ PyMethodDef functions[] = {
      "A read-only `x` gives a read-only Array. Raises TypeError for other elements than booleans, integers,\n"
      "floats of 16, 32 or 64 bits and complex numbers, ValueError for more than 8 axes."},
     {"enter", enter, METH_O, "enter(args): the tuple with ndarrays as Arrays, in lists, tuples and dictionaries too."},
+    {"set_numpy_functions", set_numpy_functions, METH_O, "The kernels that NumPy's functions reach, by function."},
     {"signature", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(signature)), METH_FASTCALL,
      "signature(args, describe): what distinguishes the types of the arguments, to look up a specialisation by."},
     {"leave", leave, METH_O, "leave(x): x with Arrays as ndarrays, in lists, tuples and dictionaries too. Waits."},
@@ -344,6 +357,8 @@ PyObject* array_ufunc(PyObject*, PyObject* const* args, Py_ssize_t count, PyObje
   }
   PyObject* const ufunc = args[0];
   const bool plain = PyUnicode_CompareWithASCIIString(args[1], "__call__") == 0;
+  static PyObject* const product = PyObject_GetAttrString(numpy(), "matmul");
+  if (plain && ufunc == product && count == 4 && !names) return matmul(args[2], args[3]);
   Operator* const op = plain ? operator_of(ufunc) : nullptr;
   const Py_ssize_t named = names ? PyTuple_GET_SIZE(names) : 0;
   PyObject* out = nullptr;
@@ -373,6 +388,9 @@ PyObject* array_function(PyObject*, PyObject* const* args, Py_ssize_t count) {
     PyErr_SetString(PyExc_TypeError, "__array_function__ takes four arguments");
     return nullptr;
   }
+  if (PyObject* const kernel = numpy_functions ? PyDict_GetItemWithError(numpy_functions, args[0]) : nullptr)
+    return PyObject_Call(kernel, args[2], args[3]);
+  if (PyErr_Occurred()) return nullptr;
   Owned arguments(to_host(args[2])), options(to_host(args[3]));
   if (!arguments || !options) return nullptr;
   Owned result(PyObject_Call(args[0], arguments.get(), options.get()));

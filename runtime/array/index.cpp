@@ -99,6 +99,12 @@ Form select(const Array* array, PyObject* index, Selection& made, bool& whole) {
   return Form::view;
 }
 
+bool is_sequence(PyObject* value) {
+  if (is_array(value)) return as_array(value)->layout.ndim > 0;
+  if (PyArray_Check(value)) return PyArray_NDIM(reinterpret_cast<PyArrayObject*>(value)) > 0;
+  return PyList_Check(value) || PyTuple_Check(value);
+}
+
 struct TakeTask final : Task {
   TakeTask(int parts, const Array* out, const Array* source, const Array* index)
       : Task("take", parts), out(out->storage), source(source->storage), index(index->storage), out_at(out->offset),
@@ -151,9 +157,10 @@ PyObject* take_rows(Array* source, PyObject* index_object) {
   Index size = shape[0];
   for (int d = 1; d < source->layout.ndim; ++d) size *= shape[d] = source->layout.shape[d];
   Owned made(as_object(make_array(source->kind, source->layout.ndim, shape)));
-  if (!made || !size) return made.release();
+  if (!made) return nullptr;
+  if (!size) return shape[0] ? nullptr : made.release();  // rows of no elements: NumPy checks the indices
   Array* const out = as_array(made.get());
-  if (size <= inline_limit && source->storage->ready() && index->storage->ready() && !source->storage->failed() &&
+  if (size * kCheap <= inline_limit && source->storage->ready() && index->storage->ready() && !source->storage->failed() &&
       !index->storage->failed()) {
     try {
       out->data();
@@ -166,7 +173,7 @@ PyObject* take_rows(Array* source, PyObject* index_object) {
     }
     return made.release();
   }
-  if (!submit(std::make_unique<TakeTask>(parts_for(size, 2), out, source, index), {source->storage, index->storage},
+  if (!submit(std::make_unique<TakeTask>(parts_for(size, 2 * kCheap), out, source, index), {source->storage, index->storage},
               {out->storage}))
     return nullptr;
   return made.release();
@@ -217,7 +224,7 @@ PyObject* scatter_add(PyObject*, PyObject* const* args, Py_ssize_t count) {
   if (!g->layout.size()) Py_RETURN_FALSE;
   const bool ready = out->storage->idle() && g->storage->ready() && index->storage->ready();
   const bool failed = out->storage->failed() || g->storage->failed() || index->storage->failed();
-  if (ready && !failed && g->layout.size() <= inline_limit) {
+  if (ready && !failed && g->layout.size() * kCheap <= inline_limit) {
     try {
       out->data();
       ScatterTask(out, g, index).run(0);
@@ -283,7 +290,7 @@ PyObject* item_at(PyObject* self, Py_ssize_t position) {
 PyObject* get_item(PyObject* self, PyObject* index) {
   Array* const array = as_array(self);
   if (PyLong_CheckExact(index) && array->layout.ndim) {
-    const Py_ssize_t position = PyLong_AsSsize_t(index);
+    const Py_ssize_t position = PyNumber_AsSsize_t(index, PyExc_IndexError);
     if (position == -1 && PyErr_Occurred()) return nullptr;
     return item_at(self, position);
   }
@@ -317,6 +324,7 @@ int set_item(PyObject* self, PyObject* index, PyObject* value) {
   switch (select(array, index, made, whole)) {
     case Form::error: return -1;
     case Form::view: {
+      if (whole && is_sequence(value)) break;  // into a single element: NumPy says whether that can be
       Owned target(as_object(make_view(array, made.offset, made.layout)));
       return target && assign(as_array(target.get()), value) ? 0 : -1;
     }

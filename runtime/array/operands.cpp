@@ -237,7 +237,7 @@ bool copy_into(Array* destination, Operand& source) {
   }
   broadcast_strides(source.layout, destination->layout, w.strides[1]);
   const char* const name = source.kind == destination->kind ? "copy" : "cast";
-  return run_walk(Copying{source.kind, destination->kind}, name, w, destination, &source, 1, 1);
+  return run_walk(Copying{source.kind, destination->kind}, name, w, destination, &source, 1, kCheap);
 }
 
 }  // namespace
@@ -294,15 +294,31 @@ bool assign(Array* destination, PyObject* source) {
   return copy_into(destination, operand);
 }
 
+/// The strides of a copy with order='K': the axes by falling strides. A broadcast axis comes last, other than
+/// where NumPy's iterator orders axes.
+void set_sorted_strides(Layout& layout, Index item, const Layout& from) {
+  int order[th::kMaxDims];
+  const auto stride = [&](int d) { return std::abs(from.strides[d]); };
+  for (int d = 0; d < from.ndim; ++d) {
+    int at = d;
+    for (; at > 0 && stride(order[at - 1]) < stride(d); --at) order[at] = order[at - 1];
+    order[at] = d;
+  }
+  Index step = item;
+  for (int k = from.ndim - 1; k >= 0; --k) {
+    layout.strides[order[k]] = step;
+    step *= layout.shape[order[k]] > 1 ? layout.shape[order[k]] : 1;
+  }
+}
+
 Array* cast(Array* array, Kind kind) {
   Layout layout;
   layout.ndim = array->layout.ndim;
   for (int d = 0; d < layout.ndim; ++d) layout.shape[d] = array->layout.shape[d];
-  const Layout* const operands[1] = {&array->layout};
   if (c_contiguous(array->layout, array->item())) {
     set_c_strides(layout, th::item_size(kind));
   } else {
-    set_k_strides(layout, th::item_size(kind), operands, 1);
+    set_sorted_strides(layout, th::item_size(kind), array->layout);
   }
   Owned made(as_object(make_array(kind, layout, layout.size() * th::item_size(kind))));
   if (!made) return nullptr;

@@ -19,7 +19,7 @@ constexpr Index kNumpyLoop = Index{1} << 18;
 /// The same for products with a vector: OpenBLAS splits gemv from 2304 * 4 elements on.
 constexpr Index kNumpyVectorLoop = 9216;
 /// Multiply-adds that the caller does himself, if all is ready.
-constexpr Index kInlineProduct = Index{1} << 16;
+constexpr Index kInlineProduct = Index{1} << 19;
 
 struct Loops {
   PyUFuncGenericFunction loop[th::kKinds] = {};
@@ -284,6 +284,9 @@ PyMethodDef functions[] = {
 
 }  // namespace
 
-bool make_products(PyObject* module) { return PyModule_AddFunctions(module, functions) == 0; }
+bool make_products(PyObject* module) {
+  matmul_loops();  // asked of NumPy now: a worker has no right to
+  return PyModule_AddFunctions(module, functions) == 0;
+}
 
 }  // namespace myia

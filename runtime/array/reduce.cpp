@@ -337,7 +337,7 @@ PyObject* reduce(Array* in, PyObject* axis, bool keepdims, const Reduction& how,
   const char* const name = mean ? "mean" : operator_name(how.op);
   const double divisor = mean ? static_cast<double>(count) : 0.0;
   const bool ready = in->storage->ready() && !in->storage->failed();
-  const int cost = is_float(in->kind) ? 1 : 2;
+  const int cost = is_float(in->kind) ? kCheap : 2 * kCheap;
   if (ready && size * cost <= inline_limit) {
     try {
       const ReduceTask task(name, 1, w, out, in, loop, data, -1, how.start, how.identity, divisor, 0);
@@ -352,7 +352,7 @@ PyObject* reduce(Array* in, PyObject* axis, bool keepdims, const Reduction& how,
   } else {
     const bool pair = w.ndim == 1 && w.strides[0][0] == 0 && w.strides[1][0] == in->item() && !mean &&
                       is_float(in->kind) && how.identity == 0.0 && how.start == Start::identity &&
-                      size >= std::max(PairTask::kLeast, 2 * split_size);
+                      size >= std::max(PairTask::kLeast, 2 * split_size / kCheap);
     std::unique_ptr<Task> task;
     if (pair) {
       task = std::make_unique<PairTask>(out, in, size, loop, data, how.identity, status::wanted());

@@ -115,17 +115,22 @@ PyObject* reshape_native(Array* array, const Index* sizes, int ndim) {
 PyObject* reshape(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) {
   Index sizes[th::kMaxDims];
   int ndim = 0;
-  if (!names && read_integers(args, count, sizes, ndim)) {
+  if (count && !names && read_integers(args, count, sizes, ndim)) {
     PyObject* const made = reshape_native(as_array(self), sizes, ndim);
     if (made || PyErr_Occurred()) return made;
   }
   return on_host(self, "reshape", args, count, names);
 }
 
+PyObject* flatten(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names);
+
 PyObject* ravel(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) {
   if (count || names) return on_host(self, "ravel", args, count, names);
-  const Index size = as_array(self)->layout.size();
-  return reshape_native(as_array(self), &size, 1);
+  // A view only of what is contiguous, even where strides would allow one.
+  Array* const array = as_array(self);
+  if (!c_contiguous(array->layout, array->item())) return flatten(self, args, 0, nullptr);
+  const Index size = array->layout.size();
+  return reshape_native(array, &size, 1);
 }
 
 PyObject* flatten(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) {
@@ -193,7 +198,8 @@ PyObject* dot_method(PyObject* self, PyObject* const* args, Py_ssize_t count, Py
   return on_host(self, "dot", args, count, names);
 }
 
-PyObject* shallow_copy(PyObject* self, PyObject*) { return as_object(copy_of(as_array(self))); }
+/// Keeps the order of the axes in memory, as an ndarray's.
+PyObject* shallow_copy(PyObject* self, PyObject*) { return as_object(cast(as_array(self), as_array(self)->kind)); }
 
 PyObject* astype(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) {
   if (count == 1 && !names) {
@@ -224,7 +230,7 @@ PyObject* reduce_for_pickle(PyObject* self, PyObject*) {
   Owned module(PyImport_ImportModule("myia._runtime"));
   Owned function(module ? PyObject_GetAttrString(module.get(), "asarray") : nullptr);
   Owned view(to_numpy(as_array(self)));
-  Owned fresh(view ? PyArray_NewCopy(reinterpret_cast<PyArrayObject*>(view.get()), NPY_CORDER) : nullptr);
+  Owned fresh(view ? PyArray_NewCopy(reinterpret_cast<PyArrayObject*>(view.get()), NPY_ANYORDER) : nullptr);
   return function && fresh ? Py_BuildValue("O(O)", function.get(), fresh.get()) : nullptr;
 }
 
@@ -390,7 +396,7 @@ PyObject* where_native(PyObject* const* args) {
     w.strides[0][d] = shape.strides[d];
   }
   for (int k = 0; k < 3; ++k) broadcast_strides(operands[k].layout, shape, w.strides[k + 1]);
-  if (!run_walk(Selecting{item}, "where", w, as_array(made.get()), operands, 3, 1)) return nullptr;
+  if (!run_walk(Selecting{item}, "where", w, as_array(made.get()), operands, 3, kCheap)) return nullptr;
   return made.release();
 }
 

@@ -8,6 +8,7 @@
 #endif
 
 #include <atomic>
+#include <cstdlib>
 #include <string>
 
 namespace myia::th {
@@ -55,6 +56,23 @@ class Symbols {
 };
 #endif
 
+#if MYIA_HAS_DLOPEN
+/// OpenBLAS starts its threads while it is loaded, as many as this variable says; they would spin in vain.
+void* open_with_one_thread(const char* path) {
+  constexpr const char* kVariable = "OPENBLAS_NUM_THREADS";
+  const char* const given = std::getenv(kVariable);
+  const std::string before = given ? given : "";
+  setenv(kVariable, "1", 1);
+  void* const library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  if (given) {
+    setenv(kVariable, before.c_str(), 1);
+  } else {
+    unsetenv(kVariable);
+  }
+  return library;
+}
+#endif
+
 }  // namespace
 
 bool load_blas([[maybe_unused]] const char* library_path) {
@@ -62,7 +80,7 @@ bool load_blas([[maybe_unused]] const char* library_path) {
 #if MYIA_HAS_DLOPEN
   // Local: NumPy's own OpenBLAS, and its number of threads, stay as they are. Never closed, as its
   // routines may be running to the end of the process.
-  void* const library = dlopen(library_path, RTLD_NOW | RTLD_LOCAL);
+  void* const library = open_with_one_thread(library_path);
   if (!library) return false;
   Symbols symbols(library);
   void (*set_num_threads)(int) = nullptr;

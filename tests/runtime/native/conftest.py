@@ -10,12 +10,14 @@ from myia import _runtime
 
 
 def restore() -> None:
-    _runtime.set_inline_limit(1 << 15)
-    _runtime.set_split_size(1 << 15)
+    _runtime.set_inline_limit(INLINE_LIMIT)
+    _runtime.set_split_size(1 << 17)
     _runtime.set_order("fifo")
     if _runtime.workers() != 2:
         _runtime.set_workers(2)
     _runtime.wait_all()
+
+INLINE_LIMIT = _runtime.inline_limit()
 
 
 @pytest.fixture(scope="module", params=["inline", "queued", "split"])
