@@ -130,6 +130,10 @@ Array* exported_from(PyArrayObject* array) {
       PyObject* const first = PyTuple_GET_SIZE(base) ? PyTuple_GET_ITEM(base, 0) : nullptr;
       return first && is_array(first) ? as_array(first) : nullptr;
     }
+    if (PyMemoryView_Check(base)) {
+      base = PyMemoryView_GET_BUFFER(base)->obj;
+      continue;
+    }
     if (!PyArray_Check(base)) return nullptr;
     base = PyArray_BASE(reinterpret_cast<PyArrayObject*>(base));
   }
@@ -315,6 +319,13 @@ PyMappingMethods mapping = {
     .mp_ass_subscript = set_item,
 };
 
+int get_buffer(PyObject* self, Py_buffer* buffer, int flags) {
+  Owned view(to_numpy(as_array(self)));  // the buffer keeps it, and it keeps the Array
+  return view ? PyObject_GetBuffer(view.get(), buffer, flags) : -1;
+}
+
+PyBufferProcs buffer = {.bf_getbuffer = get_buffer, .bf_releasebuffer = nullptr};
+
 PyObject* new_from_python(PyTypeObject*, PyObject*, PyObject*) {
   PyErr_SetString(PyExc_TypeError, "an Array is made by myia.asarray");
   return nullptr;
@@ -356,6 +367,7 @@ PyTypeObject ArrayType = {
     .tp_hash = PyObject_HashNotImplemented,
     .tp_str = print,
     .tp_getattro = attribute,
+    .tp_as_buffer = &buffer,
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
     .tp_doc = "An array whose elements may still be on their way; made by myia.asarray.\n\n"
               "Behaves as numpy.ndarray does, and can be handed to any NumPy function. Shape and dtype are\n"

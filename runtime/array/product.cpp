@@ -141,7 +141,7 @@ void set_result(Product& p, const Layout& result, bool row, bool column) {
 bool submit_product(const Product& p, Array* out, Array* a, Array* b, bool accumulate) {
   const Index work = p.m * p.n * p.k * p.batch();
   const bool vector = p.m == 1 || p.n == 1;
-  if (work <= kInlineProduct && a->storage->ready() && b->storage->ready() && !a->storage->failed() &&
+  if (work <= kInlineProduct && inline_limit && a->storage->ready() && b->storage->ready() && !a->storage->failed() &&
       !b->storage->failed() && out->storage->idle()) {
     try {
       out->data();

@@ -86,7 +86,7 @@ FEW = [
 
 
 @given(st.data())
-@limited(150)
+@limited(75)
 def test_binary(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(FEW + BINARY))
     shape = data.draw(shapes())
@@ -97,7 +97,7 @@ def test_binary(data: st.DataObject) -> None:
 
 
 @given(st.data())
-@limited(80)
+@limited(40)
 def test_unary(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(UNARY))
     a = data.draw(made())
@@ -105,14 +105,14 @@ def test_unary(data: st.DataObject) -> None:
 
 
 @given(st.data())
-@limited(100)
+@limited(50)
 def test_shapes_that_do_not_fit(data: st.DataObject) -> None:
     a, b = data.draw(made(most=3)), data.draw(made(most=3))
     agree(lambda: kernel("add")(a.array(), b.array()), lambda: np.add(a.numpy(), b.numpy()))
 
 
 @given(st.data())
-@limited(150)
+@limited(75)
 def test_number_operands(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(FEW + BINARY))
     a = data.draw(made(most=2))
@@ -125,7 +125,7 @@ def test_number_operands(data: st.DataObject) -> None:
 
 
 @given(st.data())
-@limited(80)
+@limited(40)
 def test_ndarray_and_list_operands(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(FEW))
     shape = data.draw(shapes(most=2))
@@ -138,7 +138,7 @@ def test_ndarray_and_list_operands(data: st.DataObject) -> None:
 
 
 @given(st.data())
-@limited(150)
+@limited(75)
 def test_into_a_destination(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from([*FEW, "sqrt", "exp", "negative", "isnan"]))
     ufunc = getattr(np, name)
@@ -162,7 +162,7 @@ def test_into_a_destination(data: st.DataObject) -> None:
 
 
 @given(st.data())
-@limited(150)
+@limited(75)
 def test_into_an_operand_or_a_view_that_overlaps(data: st.DataObject) -> None:
     length = data.draw(st.integers(2, 40))
     # No complex numbers: NumPy rounds their products otherwise when they lie backwards, and the copy that
@@ -213,7 +213,7 @@ def test_two_arrays_of_the_same_memory_are_ordered() -> None:
 
 
 @given(st.data())
-@limited(60)
+@limited(30)
 def test_options_of_ufuncs(data: st.DataObject) -> None:
     a = data.draw(made(most=2, dtypes=FLOATS))
     shape = a.numpy().shape
@@ -247,7 +247,7 @@ IN_PLACE = [
 
 
 @given(st.data())
-@limited(250)
+@limited(125)
 def test_operators(data: st.DataObject) -> None:
     apply = data.draw(st.sampled_from(OPERATORS))
     shape = data.draw(shapes(most=2))
@@ -270,7 +270,7 @@ def test_operators(data: st.DataObject) -> None:
 
 
 @given(st.data())
-@limited(150)
+@limited(75)
 def test_operators_in_place(data: st.DataObject) -> None:
     apply = data.draw(st.sampled_from(IN_PLACE))
     shape = data.draw(shapes(most=2))
@@ -293,7 +293,7 @@ def test_operators_in_place(data: st.DataObject) -> None:
 
 
 @given(st.data())
-@limited(60)
+@limited(30)
 def test_unary_operators(data: st.DataObject) -> None:
     a = data.draw(made())
     for apply in (operator.neg, operator.pos, abs, operator.invert):

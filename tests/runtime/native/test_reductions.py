@@ -22,7 +22,7 @@ REDUCTIONS = ["sum", "prod", "max", "min", "mean"]
 
 
 @given(st.data())
-@limited(200)
+@limited(100)
 def test_reductions(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(REDUCTIONS))
     a = data.draw(made())
@@ -174,7 +174,7 @@ def test_empty() -> None:
 
 
 @given(st.data())
-@limited(80)
+@limited(40)
 def test_sum_to(data: st.DataObject) -> None:
     g = data.draw(made(dtypes=[*FLOATS, np.dtype("c16")]))
     full = g.numpy().shape
@@ -189,7 +189,7 @@ def test_sum_to(data: st.DataObject) -> None:
 
 
 @given(shapes(least=1), st.sampled_from(FLOATS), st.sampled_from([2.5, 0, 3, np.float32(0.1), np.float64(0.1)]))
-@limited(40)
+@limited(20)
 def test_spread(shape: tuple[int, ...], dtype: np.dtype[Any], g: Any) -> None:
     a = Made(dtype, shape, 1, "C")
     agree(
