@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from myia._runtime import enter, signature
+from myia._runtime import enter, leave, signature
 from myia.codegen.load import annotate, user_place
 from myia.errors import (
     Location,
@@ -142,7 +142,7 @@ class Gradient:
         except BaseException as error:
             _explain(error, self.__name__)
             raise
-        return (results[0], gradient) if self.with_value else gradient
+        return (leave(results[0]), gradient) if self.with_value else gradient
 
     def __get__(self, owner: Any, kind: type | None = None) -> Any:
         return self if owner is None else MethodType(self, owner)

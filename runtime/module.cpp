@@ -105,6 +105,7 @@ NB_MODULE(_runtime, m) {
   m.doc() = "The native runtime: storages, kernels, the dispatcher. Use it through myia and myia.runtime.";
   check(myia::import_numpy() && myia::import_dtypes());
   myia::Storage::set_owner_release(myia::defer_release);
+  myia::status::wanted();  // finds where NumPy keeps its error state, while no other thread can ask
   check(myia::make_operators(m.ptr()) && myia::make_shaping(m.ptr()) && PyType_Ready(&myia::ArrayType) == 0 &&
         PyModule_AddObjectRef(m.ptr(), "Array", reinterpret_cast<PyObject*>(&myia::ArrayType)) == 0 &&
         myia::make_host(m.ptr()) && myia::make_products(m.ptr()) && myia::make_reductions(m.ptr()) &&

@@ -28,7 +28,15 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("README.md", "docs/usage.md", "CONTRIBUTING.md", "LIMITS.md", "docs/design.md", "docs/index.md", "docs/kernels.md")
+PAGES = (
+    "README.md",
+    "docs/usage.md",
+    "CONTRIBUTING.md",
+    "LIMITS.md",
+    "docs/design.md",
+    "docs/index.md",
+    "docs/kernels.md",
+)
 
 _FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _MARK = re.compile(r"<!-- (prints|raises|not run) -->\s*\Z")

@@ -548,7 +548,7 @@ class Drawn:
     def while_loop(self, indent: int, in_loop: bool) -> None:
         count = f"m{next(self.counters)}"
         self.emit(indent, f"{count} = 0")
-        extra = f" and {self.condition()}" if self.draw(st.booleans()) else ""
+        extra = f" and ({self.condition()})" if self.draw(st.booleans()) else ""
         self.emit(indent, f"while {count} < {self.pick('3', 'n', '1')}{extra}:")
         self.emit(indent + 1, f"{count} += 1")
         self.block(indent + 1, True)

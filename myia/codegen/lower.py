@@ -20,6 +20,7 @@ from myia.parse.program import Program
 from myia.parse.types import (
     ANY,
     Array,
+    Instance,
     Known,
     Type,
     constant_type,
@@ -121,7 +122,7 @@ class Lowering:
                         else _NAMES[type(op)]
                     )
                     return _call(name, left, right), result
-                return ast.BinOp(left, op, right), result
+                return self.asked(op, ast.BinOp(left, op, right), (left, a), (right, b)), result
             case ast.UnaryOp(op, operand):
                 operand, a = self.expression(operand)
                 result = example_type(OPERATORS[type(op)], (a,))
@@ -131,9 +132,8 @@ class Lowering:
             case ast.Compare(left, [op], [right]):
                 (left, a), (right, b) = self.expression(left), self.expression(right)
                 known = type(op) in OPERATORS
-                return ast.Compare(left, [op], [right]), example_type(
-                    OPERATORS[type(op)], (a, b)
-                ) if known else ANY
+                made = self.asked(op, ast.Compare(left, [op], [right]), (left, a), (right, b))
+                return made, example_type(OPERATORS[type(op)], (a, b)) if known else ANY
             case ast.IfExp(test, body, orelse):
                 (body, a), (orelse, b) = self.expression(body), self.expression(orelse)
                 return ast.IfExp(self.expression(test)[0], body, orelse), join(a, b)
@@ -146,7 +146,12 @@ class Lowering:
                     return self.namespace.constant(path, self.program, called), constant_type(value_type)
                 if isinstance(value, ast.Name) and value.id in ("rt", "np", "math"):
                     return self.template_name(node), ANY
-                return ast.Attribute(self.expression(value)[0], name, ast.Load()), ANY
+                owner = self.expression(value)[0]
+                if name == "__class__":
+                    return _call(
+                        "outside", ast.Name(self.namespace.bind("type", type), ast.Load()), owner
+                    ), ANY
+                return ast.Attribute(owner, name, ast.Load()), ANY
         return self.rebuilt(node), ANY
 
     def rebuilt(self, node: Any) -> Any:
@@ -176,14 +181,33 @@ class Lowering:
         named = [ast.keyword(k.arg, e) for k, (e, _) in zip(keywords, of_keywords, strict=True)]
         result: Type = ANY
         made = self.expression(function, called=True)[0]
-        if any(may_hold_array(t) for _, t in (*lowered, *of_keywords)) and self.is_outside(function, made):
+        if any(may_hold_array(t) for _, t in (*lowered, *of_keywords)) and self.is_outside(
+            function, made, bool(keywords)
+        ):
             return _call("outside", made, *(e for e, _ in lowered), keywords=named), result
         target = self.known(made)
         if target is not None and not named and _runs_by_example(target):
             result = example_type(target, tuple(t for _, t in lowered))
         return ast.Call(made, [e for e, _ in lowered], named), result
 
-    def is_outside(self, function: ast.expr, made: ast.expr) -> bool:
+    def asked(
+        self, op: ast.AST, made: ast.expr, left: tuple[ast.expr, Type], right: tuple[ast.expr, Type]
+    ) -> ast.expr:
+        """`made`, an operation on two operands, such that a user's object and `is` see NumPy arrays."""
+        types = left[1], right[1]
+        arrays = [may_hold_array(t) for t in types]
+        if isinstance(op, ast.Is | ast.IsNot):
+            if not all(arrays):
+                return made
+        elif type(op) not in OPERATORS or not any(arrays) or not any(isinstance(t, Instance) for t in types):
+            return made
+        function = self.namespace.bind(OPERATORS[type(op)].__name__, OPERATORS[type(op)])
+        outside = _call("outside", ast.Name(function, ast.Load()), left[0], right[0])
+        if isinstance(op, ast.Is | ast.IsNot):  # one array, or two that stand for one
+            return ast.BoolOp(ast.Or() if isinstance(op, ast.Is) else ast.And(), [made, outside])
+        return outside
+
+    def is_outside(self, function: ast.expr, made: ast.expr, keywords: bool) -> bool:
         """Whether a callee is code that Myia did not compile, and that knows NumPy arrays only."""
         match made:
             case ast.Attribute(ast.Name("rt")):
@@ -193,7 +217,8 @@ class Lowering:
         known = self.program.constants.get(ast.unparse(function))
         if known is None:
             return isinstance(made, ast.Name) and made.id in self.types
-        return not (isinstance(known, BuiltinFunctionType | type) and known in _KNOW_ARRAYS)
+        # With keywords there may be a function among the arguments: sorted(xs, key=norm).
+        return keywords or not (isinstance(known, BuiltinFunctionType | type) and known in _KNOW_ARRAYS)
 
     def known(self, function: ast.expr) -> Any:
         """The function of the operator table or of `math` that a lowered callee names."""

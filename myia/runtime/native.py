@@ -38,7 +38,13 @@ def _open_blas() -> bool:
 HAS_BLAS = _open_blas()
 """Without it (an unknown platform) matrix products are NumPy's."""
 
-atexit.register(_runtime.shutdown)
+
+def _finish() -> None:
+    _runtime.wait_all()
+    _runtime.shutdown()
+
+
+atexit.register(_finish)
 
 _KERNELS = {
     **{name: name for name in (

@@ -33,7 +33,9 @@ Array* new_array() {
 void deallocate(PyObject* self) {
   Array* array = as_array(self);
   if (array->weak_references) PyObject_ClearWeakRefs(self);
+  releases_at_once = true;
   array->storage->release();
+  releases_at_once = false;
   if (kept_count < kKept) {
     kept[kept_count++] = array;
   } else {
@@ -106,6 +108,14 @@ void set_k_strides(Layout& layout, Index item, const Layout* const* operands, in
 }
 
 Array* make_array(Kind kind, const Layout& layout, Index bytes) {
+  Index size = th::item_size(kind);
+  bool too_big = false;
+  for (int d = 0; d < layout.ndim; ++d)
+    too_big = __builtin_mul_overflow(size, layout.shape[d] ? layout.shape[d] : 1, &size) || too_big;
+  if (too_big) {
+    PyErr_SetString(PyExc_ValueError, "array is too big; its size in bytes is larger than the address space");
+    return nullptr;
+  }
   return make_view(Storage::make(static_cast<std::size_t>(bytes)), 0, kind, layout);
 }
 
@@ -119,9 +129,6 @@ Array* make_array(Kind kind, int ndim, const Index* shape) {
 
 // -- from and to NumPy -----------------------------------------------------------------------------
 
-namespace {
-
-/// The Array whose memory an ndarray that we exported shows, found along its bases.
 Array* exported_from(PyArrayObject* array) {
   PyObject* base = PyArray_BASE(array);
   for (int depth = 0; base && depth < 16; ++depth) {
@@ -139,8 +146,6 @@ Array* exported_from(PyArrayObject* array) {
   }
   return nullptr;
 }
-
-}  // namespace
 
 Array* share(PyArrayObject* array) {
   Kind kind;

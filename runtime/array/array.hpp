@@ -104,6 +104,8 @@ void set_k_strides(Layout& layout, Index item, const Layout* const* operands, in
 /// An Array that shares the memory of an ndarray; null without an exception if kernels cannot use it
 /// (dtype, alignment, byte order, too many dimensions).
 Array* share(PyArrayObject* array);
+/// The Array whose memory an ndarray that we exported shows, found along its bases; borrowed, or null.
+Array* exported_from(PyArrayObject* array);
 /// An ndarray that shares the memory, after what is pending on it is done. Null with an exception.
 PyObject* to_numpy(Array* array);
 /// The element at this address as NumPy's scalar. The contents must be there.
@@ -128,6 +130,8 @@ void raise_failure(const Failure& failure);
 /// Lets go of objects whose last reference a worker dropped.
 void release_deferred();
 void defer_release(void* owner);
+/// Set while this thread, with the GIL, lets go of a storage: its owner goes with it.
+extern thread_local bool releases_at_once;
 /// Whether writing to a storage that a pending backprop reads raises: in debug builds, or when asked for.
 extern bool enforce_marks;
 /// False with an exception: the array is read-only, or marked by a pending backprop.
@@ -138,8 +142,8 @@ bool check_writable(const Array* array);
 namespace status {
 /// Clears the flags of this thread.
 void clear() noexcept;
-/// Clears the flag of invalid operations.
-void forget_invalid() noexcept;
+/// Clears the flags of invalid operations and divisions by zero.
+void forget_undefined() noexcept;
 /// The flags raised since: of FE_DIVBYZERO, FE_OVERFLOW, FE_UNDERFLOW, FE_INVALID.
 int raised() noexcept;
 /// Reports flags as numpy.errstate asks. False with an exception.

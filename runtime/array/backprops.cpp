@@ -84,7 +84,7 @@ PyObject* fused_native(thnn::Op op, PyObject* const* args, int count, PyObject* 
   // What a cotangent of zero meets, 0 * inf or 0 / 0, is computed and left out.
   const auto quiet = [kernel](const Walk& walk, char* const* bases, Index begin, Index end) {
     kernel(walk, bases, begin, end);
-    status::forget_invalid();
+    status::forget_undefined();
   };
   if (!run_walk(quiet, thnn::name(op), w, out, operands, count, kCheap, thnn::accumulates(op))) return nullptr;
   return target.release();
@@ -274,7 +274,7 @@ bool read_form(PyObject* shape, PyObject* dtype, Kind& kind, Layout& layout) {
     return false;
   }
   if (!PyArray_DescrConverter(dtype, &found)) return false;
-  const bool known = kind_of(found->type_num, kind);
+  const bool known = kind_of(found->type_num, kind) && PyArray_ISNBO(found->byteorder);
   Py_DECREF(found);
   if (!known) {
     PyErr_SetString(PyExc_TypeError, "an Array cannot hold elements of this dtype");

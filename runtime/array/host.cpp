@@ -1,6 +1,8 @@
 // The host fallback: Arrays as ndarrays for NumPy's and the user's own functions, results back as Arrays.
 
 #include <cstring>
+#include <utility>
+#include <vector>
 
 #include "array/array.hpp"
 #include "array/operators.hpp"
@@ -33,7 +35,18 @@ using Change = PyObject* (*)(PyObject*);
 PyObject* tuple_like(PyObject* like, PyObject* items) {
   if (PyTuple_CheckExact(like)) return Py_NewRef(items);
   if (!PyObject_HasAttrString(like, "_fields")) return Py_NewRef(like);
-  return PyObject_CallObject(reinterpret_cast<PyObject*>(Py_TYPE(like)), items);
+  // Not through the class: one derived from it may have a constructor of its own.
+  Owned made(PyObject_CallMethod(reinterpret_cast<PyObject*>(&PyTuple_Type), "__new__", "OO",
+                                 reinterpret_cast<PyObject*>(Py_TYPE(like)), items));
+  Owned attributes(made ? PyObject_GetAttrString(like, "__dict__") : nullptr);
+  if (!made) return nullptr;
+  if (!attributes) {
+    PyErr_Clear();
+  } else if (PyDict_Check(attributes.get()) && PyDict_GET_SIZE(attributes.get())) {
+    Owned own(PyObject_GetAttrString(made.get(), "__dict__"));
+    if (!own || PyDict_Update(own.get(), attributes.get()) < 0) return nullptr;
+  }
+  return made.release();
 }
 
 /// A container with its items changed, new.
@@ -89,15 +102,43 @@ bool holds_ndarray(PyObject* object, int depth) {
   return false;
 }
 
+/// The Arrays made by the call of enter() that is running: one for each ndarray, however often it occurs, so
+/// that `is` says of them what it says of the ndarrays.
+std::vector<std::pair<PyObject*, Owned>>* made_for = nullptr;
+
 PyObject* entered(PyObject* object) {
-  return holds_ndarray(object, 0) ? (PyArray_CheckExact(object) ? from_host(object) : changed(object, entered))
-                                  : Py_NewRef(object);
+  if (!holds_ndarray(object, 0)) return Py_NewRef(object);
+  if (!PyArray_CheckExact(object)) return changed(object, entered);
+  for (const auto& [source, array] : *made_for)
+    if (source == object) return Py_NewRef(array.get());
+  PyObject* const made = from_host(object);
+  if (made) made_for->emplace_back(object, Owned::borrow(made));
+  return made;
+}
+
+/// The ndarray that an Array is the whole of, if it is one that was handed to us.
+PyObject* original(const Array* array) {
+  if (!array->storage->borrowed()) return nullptr;
+  auto* const owner = static_cast<PyObject*>(array->storage->owner());
+  if (!owner || !PyArray_CheckExact(owner)) return nullptr;
+  auto* const source = reinterpret_cast<PyArrayObject*>(owner);
+  Kind kind;
+  bool same = PyArray_NDIM(source) == array->layout.ndim && kind_of(PyArray_TYPE(source), kind) &&
+              kind == array->kind && PyArray_BYTES(source) == array->storage->data() + array->offset &&
+              static_cast<bool>(PyArray_ISWRITEABLE(source)) == array->writable;
+  for (int d = 0; same && d < array->layout.ndim; ++d)
+    same = PyArray_DIM(source, d) == array->layout.shape[d] && PyArray_STRIDE(source, d) == array->layout.strides[d];
+  return same ? owner : nullptr;
 }
 
 }  // namespace
 
 PyObject* to_host(PyObject* object) {
-  if (is_array(object)) return to_numpy(as_array(object));
+  if (is_array(object)) {
+    if (PyObject* const whole = original(as_array(object)))
+      return wait_idle(as_array(object)->storage) ? Py_NewRef(whole) : nullptr;
+    return to_numpy(as_array(object));
+  }
   return holds_array(object, 0) ? changed(object, to_host) : Py_NewRef(object);
 }
 
@@ -246,7 +287,11 @@ PyObject* enter(PyObject*, PyObject* arguments) {
     PyErr_SetString(PyExc_TypeError, "enter() takes a tuple");
     return nullptr;
   }
-  return entered(arguments);
+  std::vector<std::pair<PyObject*, Owned>> made;
+  auto* const before = std::exchange(made_for, &made);
+  PyObject* const result = entered(arguments);
+  made_for = before;
+  return result;
 }
 
 /// What distinguishes the types of arguments: a class for plain scalars, (dtype, rank) for arrays, else what

@@ -86,8 +86,15 @@ bool read_operand(PyObject* object, Operand& operand) {
     if (ndim > th::kMaxDims || !kind_of(PyArray_TYPE(array), kind) || !PyArray_ISALIGNED(array) ||
         !PyArray_ISNOTSWAPPED(array))
       return false;
-    operand.direct = array;
-    operand.address = PyArray_BYTES(array);
+    Array* const origin = exported_from(array);
+    if (origin && origin->storage->allocated()) {
+      // A view that we gave away: what is queued on the storage comes before this reads it.
+      operand.storage = origin->storage;
+      operand.offset = PyArray_BYTES(array) - origin->storage->data();
+    } else {
+      operand.direct = array;
+      operand.address = PyArray_BYTES(array);
+    }
     operand.kind = kind;
     operand.code = static_cast<signed char>(kind);
     operand.layout.ndim = ndim;
@@ -131,6 +138,15 @@ bool convert_operand(Operand& operand, Kind kind) {
       if (operand.code != kWeakInt) std::memcpy(parts, operand.value, operand.code == kWeakFloat ? 8 : 16);
       for (const double value : parts)
         if (std::isfinite(value) && std::abs(value) > (kind == Kind::float16 ? 6e4 : 3.4e38)) return false;
+    }
+    if (operand.code == kWeakInt && (is_float(kind) || is_complex(kind) || kind == Kind::float16)) {
+      // By way of a double, as Python's own conversion: the rounding is twice, and so is NumPy's.
+      std::int64_t value;
+      std::memcpy(&value, operand.value, sizeof value);
+      const auto rounded = static_cast<double>(value);
+      std::memcpy(operand.value, &rounded, sizeof rounded);
+      operand.kind = Kind::float64;
+      if (kind == Kind::float64) return true;
     }
     alignas(16) char converted[16];
     Walk w;
@@ -279,7 +295,8 @@ bool assign(Array* destination, PyObject* source) {
     Owned view(to_numpy(destination));
     return view && PyArray_CopyObject(reinterpret_cast<PyArrayObject*>(view.get()), source) == 0;
   }
-  if (is_complex(operand.kind) && !is_complex(destination->kind)) {
+  const bool half = destination->kind == Kind::float16 && operand.kind != Kind::float16;
+  if (half || (is_complex(operand.kind) && !is_complex(destination->kind))) {
     Owned view(to_numpy(destination)), value(to_host(source));
     return view && value && PyArray_CopyObject(reinterpret_cast<PyArrayObject*>(view.get()), value.get()) == 0;
   }

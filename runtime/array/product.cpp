@@ -51,8 +51,10 @@ class ProductTask final : public Task {
       : Task("matmul", parts), kind_(kind), out_(out->storage), a_(a->storage), b_(b->storage), out_at_(out->offset),
         a_at_(a->offset), b_at_(b->offset), product_(product), accumulate_(accumulate) {}
   void run(int part) override {
+    status::clear();
     run_product(kind_, product_, out_->data() + out_at_, a_->data() + a_at_, b_->data() + b_at_, accumulate_, part,
                 parts);
+    if (const int flags = status::raised() & wanted_) status::note(flags, name);
   }
 
  private:
@@ -61,6 +63,7 @@ class ProductTask final : public Task {
   Index out_at_, a_at_, b_at_;
   Product product_;
   bool accumulate_;
+  int wanted_ = status::wanted();
 };
 
 }  // namespace
@@ -145,8 +148,11 @@ bool submit_product(const Product& p, Array* out, Array* a, Array* b, bool accum
       !b->storage->failed() && out->storage->idle()) {
     try {
       out->data();
+      status::clear();
       run_product(out->kind, p, out->data(), a->data(), b->data(), accumulate, 0, 1);
       out->storage->written();
+      const int flags = status::raised();
+      if (flags && !status::report(flags, "matmul")) return false;
     } catch (const std::bad_alloc&) {
       PyErr_NoMemory();
       return false;

@@ -47,14 +47,12 @@ struct Reduction {
 
 /// What NumPy's sums start from: 0.0 in some versions, in others -0.0, which leaves a sum of negative zeros as
 /// it is.
-double sum_identity() {
-  static const double identity = [] {
-    Owned found(PyObject_CallMethod(numpy(), "sum", "([d])", -0.0));
-    const double value = found ? PyFloat_AsDouble(found.get()) : 0.0;
-    PyErr_Clear();
-    return value;
-  }();
-  return identity;
+double sum_identity = 0.0;
+
+void ask_for_sum_identity() {
+  Owned found(PyObject_CallMethod(numpy(), "sum", "([d])", -0.0));
+  if (found) sum_identity = PyFloat_AsDouble(found.get());
+  PyErr_Clear();
 }
 
 template <class T>
@@ -83,19 +81,18 @@ void store_identity(char* at, Kind kind, double value) {
 
 /// Whether NumPy's iterator copies operands without one stride for all into its buffer, as it does since 2.3: then
 /// sums are taken over what is in the buffer, not over the runs of the innermost axis.
-bool numpy_buffers() {
-  static const bool found = [] {
-    Owned base(PyObject_CallMethod(numpy(), "array", "([[dddd][dddd]])", 1e16, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0));
-    Owned back(PySlice_New(nullptr, nullptr, nullptr)), three(PyLong_FromLong(3));
-    Owned up_to(PySlice_New(nullptr, three.get(), nullptr));
-    Owned key(PyTuple_Pack(2, back.get(), up_to.get()));
-    Owned view(base && key ? PyObject_GetItem(base.get(), key.get()) : nullptr);
-    Owned sum(view ? PyObject_CallMethod(view.get(), "sum", nullptr) : nullptr);
-    const double value = sum ? PyFloat_AsDouble(sum.get()) : 0.0;
-    PyErr_Clear();
-    return value == 1e16;  // by rows, it is 1e16 + (1 + 1)
-  }();
-  return found;
+bool numpy_buffers = false;
+
+void ask_for_buffers() {
+  Owned base(PyObject_CallMethod(numpy(), "array", "([[dddd][dddd]])", 1e16, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0));
+  Owned back(PySlice_New(nullptr, nullptr, nullptr)), three(PyLong_FromLong(3));
+  Owned up_to(PySlice_New(nullptr, three.get(), nullptr));
+  Owned key(PyTuple_Pack(2, back.get(), up_to.get()));
+  Owned view(base && key ? PyObject_GetItem(base.get(), key.get()) : nullptr);
+  Owned sum(view ? PyObject_CallMethod(view.get(), "sum", nullptr) : nullptr);
+  const double value = sum ? PyFloat_AsDouble(sum.get()) : 0.0;
+  PyErr_Clear();
+  numpy_buffers = value == 1e16;  // by rows, it is 1e16 + (1 + 1)
 }
 
 /// The elements of that buffer.
@@ -240,7 +237,7 @@ class ReduceTask final : public Task {
   Start start_;
   double identity_, divisor_;
   int wanted_;
-  bool buffers_ = numpy_buffers();  // asked here, where the GIL is held
+  bool buffers_ = numpy_buffers;  // asked here, where the GIL is held
 };
 
 /// NumPy's pairwise summation of a long contiguous run halves it at a multiple of 8 until 128 are left
@@ -457,11 +454,11 @@ PyObject* with_self(Function function, PyObject* self, PyObject* const* args, Py
 
 bool real(Kind kind) { return is_float(kind) || is_integer(kind); }
 
-MYIA_REDUCTION(sum, "add", Start::identity, sum_identity(), false, "sum", sums)
+MYIA_REDUCTION(sum, "add", Start::identity, sum_identity, false, "sum", sums)
 MYIA_REDUCTION(prod, "multiply", Start::identity, 1.0, false, "prod", sums)
 MYIA_REDUCTION(max, "maximum", Start::first, 0.0, false, "max", real)
 MYIA_REDUCTION(min, "minimum", Start::first, 0.0, false, "min", real)
-MYIA_REDUCTION(mean, "add", Start::identity, sum_identity(), true, "mean", is_float)
+MYIA_REDUCTION(mean, "add", Start::identity, sum_identity, true, "mean", is_float)
 
 #define MYIA_METHOD(function, text) \
   {#function, reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(function)), METH_FASTCALL | METH_KEYWORDS, text}
@@ -484,7 +481,12 @@ PyMethodDef functions[] = {
 PyMethodDef reduction_methods[] = {MYIA_BOUND(sum), MYIA_BOUND(prod), MYIA_BOUND(max), MYIA_BOUND(min),
                                    MYIA_BOUND(mean), {}};
 
-bool make_reductions(PyObject* module) { return PyModule_AddFunctions(module, functions) == 0; }
+bool make_reductions(PyObject* module) {
+  // Asked now, by the only thread there is: the answers are needed where no Python may run.
+  ask_for_sum_identity();
+  ask_for_buffers();
+  return PyModule_AddFunctions(module, functions) == 0;
+}
 
 /// Sums an array over the axes along which a shape was broadcast to it; the array itself if there are none.
 /// Null without an exception: the host must do it.
@@ -506,7 +508,7 @@ PyObject* sum_to_shape(Array* g, const Index* shape, int ndim) {
   Owned axis(PyTuple_New(count));
   if (!axis) return nullptr;
   for (int k = 0; k < count; ++k) PyTuple_SET_ITEM(axis.get(), k, axes[k]);
-  Owned summed(reduce(g, axis.get(), true, {find_operator("add"), Start::identity, sum_identity()}, false));
+  Owned summed(reduce(g, axis.get(), true, {find_operator("add"), Start::identity, sum_identity}, false));
   if (!summed || !is_array(summed.get())) return nullptr;
   Array* const full = as_array(summed.get());
   Layout layout;

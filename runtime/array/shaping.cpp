@@ -455,7 +455,10 @@ PyObject* concatenate(PyObject*, PyObject* const* args, Py_ssize_t count, PyObje
              PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, 0), "axis") == 0;
     if (simple) axis = PyLong_AsLong(args[1]);
   }
-  if (PyErr_Occurred()) PyErr_Clear();
+  if (PyErr_Occurred()) {
+    PyErr_Clear();
+    simple = false;  // an axis beyond all integers
+  }
   if (simple) {
     PyObject* const made = concatenate_native(args[0], axis);
     if (made || PyErr_Occurred()) return made;

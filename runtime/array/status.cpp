@@ -101,13 +101,14 @@ void clear() noexcept {
 #endif
 }
 
-void forget_invalid() noexcept {
+void forget_undefined() noexcept {
+  constexpr int kUndefined = FE_INVALID | FE_DIVBYZERO;
 #if defined(__x86_64__)
   const unsigned state = _mm_getcsr();
-  if (state & FE_INVALID) _mm_setcsr(state & ~static_cast<unsigned>(FE_INVALID));
-  if (x87_flags() & FE_INVALID) std::feclearexcept(FE_INVALID);
+  if (state & kUndefined) _mm_setcsr(state & ~static_cast<unsigned>(kUndefined));
+  if (x87_flags() & kUndefined) std::feclearexcept(kUndefined);
 #else
-  std::feclearexcept(FE_INVALID);
+  std::feclearexcept(kUndefined);
 #endif
 }
 

@@ -53,7 +53,7 @@ bool run_walk(const Kernel& kernel, const char* name, Walk& w, Array* out, Opera
               bool reads_out = false) {
   const Index size = w.size();
   if (!size) return true;
-  bool ready = out->storage->idle();
+  bool ready = out->storage->idle() && !out->storage->failed();
   for (int k = 0; k < count; ++k) ready = ready && operands[k].ready();
   w.coalesce();
   if (ready && size * cost <= inline_limit) {

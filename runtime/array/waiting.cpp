@@ -19,9 +19,12 @@ std::atomic<bool> any_deferred{false};
 
 }  // namespace
 
+thread_local bool releases_at_once = false;
+
 void defer_release(void* owner) {
   auto* const object = static_cast<PyObject*>(owner);
-  if (PyGILState_Check()) {
+  // Not PyGILState_Check(): it says yes on every thread once there has been a sub-interpreter.
+  if (releases_at_once) {
     Py_DECREF(object);
     return;
   }

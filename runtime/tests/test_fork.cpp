@@ -51,7 +51,7 @@ void fork_once(std::uint64_t seed) {
 }  // namespace
 
 int main() {
-#ifdef __SANITIZE_THREAD__
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
   std::puts("skipped: Thread Sanitizer knows no threads in a forked child");
 #else
   std::uint64_t seed = 1;

@@ -17,6 +17,7 @@ def restore() -> None:
         _runtime.set_workers(2)
     _runtime.wait_all()
 
+
 INLINE_LIMIT = _runtime.inline_limit()
 
 

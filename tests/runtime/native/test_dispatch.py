@@ -14,7 +14,17 @@ import myia.runtime as rt
 from myia import _runtime
 from myia._runtime import Array
 from myia.runtime import adjoints, elementwise
-from tests.runtime.native.arrays import DTYPES, FLOATS, agree, broadcasting, limited, made, same, shapes, values
+from tests.runtime.native.arrays import (
+    DTYPES,
+    FLOATS,
+    agree,
+    broadcasting,
+    limited,
+    made,
+    same,
+    shapes,
+    values,
+)
 
 pytestmark = pytest.mark.usefixtures("mode")
 
@@ -100,7 +110,9 @@ def test_arrays_inside_containers() -> None:
 
     a = myia.asarray(X)
     seen: list[Any] = []
-    _runtime.outside(lambda *args, **kwargs: seen.extend([args, kwargs]), [a, (a, 1)], {"k": a}, Pair(a, 2), z=[a])
+    _runtime.outside(
+        lambda *args, **kwargs: seen.extend([args, kwargs]), [a, (a, 1)], {"k": a}, Pair(a, 2), z=[a]
+    )
     args, kwargs = seen
     assert type(args[0][0]) is np.ndarray
     assert type(args[0][1][0]) is np.ndarray
@@ -131,7 +143,15 @@ def test_errors_of_the_host_come_through() -> None:
 
 # -- fused kernels against the pure Python --------------------------------------------------------------------
 
-FUSED = ["times", "quotient", "tanh_adjoint", "maximum_adjoint", "minimum_adjoint", "fmax_adjoint", "fmin_adjoint"]
+FUSED = [
+    "times",
+    "quotient",
+    "tanh_adjoint",
+    "maximum_adjoint",
+    "minimum_adjoint",
+    "fmax_adjoint",
+    "fmin_adjoint",
+]
 
 
 @pytest.mark.parametrize("name", FUSED)
@@ -149,7 +169,9 @@ def test_fused(name: str, data: st.DataObject) -> None:
             number = data.draw(st.sampled_from([0.0, 1.0, -2.5, np.inf, np.nan]))
             others.append((number, number))
         else:
-            recipe = data.draw(made([dtype], shape if name == "tanh_adjoint" else data.draw(broadcasting(shape))))
+            recipe = data.draw(
+                made([dtype], shape if name == "tanh_adjoint" else data.draw(broadcasting(shape)))
+            )
             others.append((recipe.array(), recipe.numpy()))
     with np.errstate(all="ignore"):
         expected = pure(whole.numpy(), *(y for _, y in others))
@@ -158,7 +180,9 @@ def test_fused(name: str, data: st.DataObject) -> None:
         assert found_array.dtype == expected_array.dtype
         assert found_array.shape == expected_array.shape
         if name == "tanh_adjoint":
-            np.testing.assert_allclose(found_array, expected_array, rtol=4 * np.finfo(dtype).eps, atol=np.finfo(dtype).eps)
+            np.testing.assert_allclose(
+                found_array, expected_array, rtol=4 * np.finfo(dtype).eps, atol=np.finfo(dtype).eps
+            )
         else:
             np.testing.assert_array_equal(found_array, expected_array)
         zero = np.broadcast_to(whole.numpy() == 0, found_array.shape)

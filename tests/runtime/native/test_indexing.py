@@ -15,7 +15,18 @@ import myia
 import myia.runtime as rt
 from myia import _runtime
 from myia._runtime import Array
-from tests.runtime.native.arrays import DTYPES, FLOATS, agree, broadcasting, limited, made, outcome, same, shapes, values
+from tests.runtime.native.arrays import (
+    DTYPES,
+    FLOATS,
+    agree,
+    broadcasting,
+    limited,
+    made,
+    outcome,
+    same,
+    shapes,
+    values,
+)
 
 pytestmark = pytest.mark.usefixtures("mode")
 
@@ -43,7 +54,15 @@ def described(index: Any) -> str:
 @pytest.mark.parametrize("index", INDICES, ids=described)
 def test_reading(index: Any) -> None:
     base = values(np.dtype("f8"), 120, 1).reshape(BASE)
-    for x in (base, base.T[:4], base[::-1, :, ::2], np.broadcast_to(base[:1], BASE), base[:, 0, 0], base[0, 0, 0:0], base[0, 0, 0]):
+    for x in (
+        base,
+        base.T[:4],
+        base[::-1, :, ::2],
+        np.broadcast_to(base[:1], BASE),
+        base[:, 0, 0],
+        base[0, 0, 0:0],
+        base[0, 0, 0],
+    ):
         x = np.asarray(x)
         result = agree(lambda: myia.asarray(x)[index], lambda: x[index])  # noqa: B023
         expected = outcome(lambda: x[index]).value  # noqa: B023
@@ -54,7 +73,9 @@ def test_reading(index: Any) -> None:
 
 
 @pytest.mark.parametrize("index", INDICES, ids=described)
-@pytest.mark.parametrize("value", [7, 2.5, 1j, "array", "row", "list", "wrong", "ndarray", np.nan, None], ids=described)
+@pytest.mark.parametrize(
+    "value", [7, 2.5, 1j, "array", "row", "list", "wrong", "ndarray", np.nan, None], ids=described
+)
 def test_writing(index: Any, value: Any) -> None:
     for dtype in ("f8", "i4") if value in ("array", 2.5) else ("f8",):
         base = values(np.dtype(dtype), 120, 1).reshape(BASE)
@@ -64,13 +85,17 @@ def test_writing(index: Any, value: Any) -> None:
             except Exception:  # noqa: BLE001
                 selected = np.zeros(3)
             shape = np.shape(selected)
-            stored: Any = {
-                "array": values(np.dtype(dtype), int(np.prod(shape)), 4).reshape(shape),
-                "ndarray": values(np.dtype(dtype), int(np.prod(shape)), 4).reshape(shape),
-                "row": np.arange(shape[-1] if shape else 1, dtype=dtype),
-                "list": [1],
-                "wrong": np.arange(77.0),
-            }.get(value, value) if isinstance(value, str) else value
+            stored: Any = (
+                {
+                    "array": values(np.dtype(dtype), int(np.prod(shape)), 4).reshape(shape),
+                    "ndarray": values(np.dtype(dtype), int(np.prod(shape)), 4).reshape(shape),
+                    "row": np.arange(shape[-1] if shape else 1, dtype=dtype),
+                    "list": [1],
+                    "wrong": np.arange(77.0),
+                }.get(value, value)
+                if isinstance(value, str)
+                else value
+            )
 
             def numpy(view: Any = view, stored: Any = stored, base: Any = base) -> Any:
                 x = base.copy()
@@ -190,7 +215,20 @@ def test_reshape(data: st.DataObject) -> None:
 
 def test_reshape_refuses() -> None:
     x = np.arange(6.0)
-    for arguments in ((), (4,), (-1, -1), ("x",), (2.0, 3), (0, -1), (7, -1), ((2, 3), 1), ([2, 3],), (None,), ((),), (2**40, 2**40)):
+    for arguments in (
+        (),
+        (4,),
+        (-1, -1),
+        ("x",),
+        (2.0, 3),
+        (0, -1),
+        (7, -1),
+        ((2, 3), 1),
+        ([2, 3],),
+        (None,),
+        ((),),
+        (2**40, 2**40),
+    ):
         agree(lambda a=arguments: myia.asarray(x).reshape(*a), lambda a=arguments: x.reshape(*a))  # type: ignore[misc]
         one = np.ones(1)
         agree(lambda a=arguments: myia.asarray(one).reshape(*a), lambda a=arguments: one.reshape(*a))  # type: ignore[misc]
@@ -224,7 +262,14 @@ def test_axes(data: st.DataObject) -> None:
 def test_copies(data: st.DataObject) -> None:
     recipe = data.draw(made())
     x, a = recipe.numpy(), recipe.array()
-    for make in (lambda y: y.copy(), copy.copy, copy.deepcopy, lambda y: y.copy("F"), lambda y: y.copy(order="K"), np.copy):
+    for make in (
+        lambda y: y.copy(),
+        copy.copy,
+        copy.deepcopy,
+        lambda y: y.copy("F"),
+        lambda y: y.copy(order="K"),
+        np.copy,
+    ):
         result = agree(lambda m=make: m(a), lambda m=make: m(x))  # type: ignore[misc]
         if x.ndim and x.size:
             assert not np.shares_memory(np.asarray(result), np.asarray(a))
@@ -250,7 +295,27 @@ def test_astype(data: st.DataObject) -> None:
 @limited(60)
 def test_fill_and_assign(data: st.DataObject) -> None:
     recipe = data.draw(made(writable=True))
-    value = data.draw(st.sampled_from([0, 1, -1, 2.5, np.nan, np.inf, 1e300, 2**40, 1j, True, np.float32(0.1), np.int64(300), "x", None, np.array(2.5)]))
+    value = data.draw(
+        st.sampled_from(
+            [
+                0,
+                1,
+                -1,
+                2.5,
+                np.nan,
+                np.inf,
+                1e300,
+                2**40,
+                1j,
+                True,
+                np.float32(0.1),
+                np.int64(300),
+                "x",
+                None,
+                np.array(2.5),
+            ]
+        )
+    )
     other = data.draw(made(shape=data.draw(broadcasting(recipe.numpy().shape))))
 
     def fill(x: Any) -> Any:
@@ -274,14 +339,18 @@ def test_fill_and_assign(data: st.DataObject) -> None:
 @limited(45)
 def test_where(data: st.DataObject) -> None:
     shape = data.draw(shapes(most=3))
-    condition = data.draw(made(dtypes=[np.dtype("?"), np.dtype("?"), np.dtype("f8")], shape=data.draw(broadcasting(shape))))
+    condition = data.draw(
+        made(dtypes=[np.dtype("?"), np.dtype("?"), np.dtype("f8")], shape=data.draw(broadcasting(shape)))
+    )
     choices: list[tuple[Any, Any]] = []
     for _ in range(2):
         if data.draw(st.booleans()):
             recipe = data.draw(made(shape=data.draw(broadcasting(shape))))
             choices.append((recipe.array(), recipe.numpy()))
         else:
-            number = data.draw(st.sampled_from([0, 1.5, -300, 1j, True, np.float32(0.1), np.int64(5), 2**40, 1e300]))
+            number = data.draw(
+                st.sampled_from([0, 1.5, -300, 1j, True, np.float32(0.1), np.int64(5), 2**40, 1e300])
+            )
             choices.append((number, number))
     (a, x), (b, y) = choices
     agree(lambda: rt.where(condition.array(), a, b), lambda: np.where(condition.numpy(), x, y))
@@ -301,8 +370,14 @@ def test_concatenate(data: st.DataObject) -> None:
             shape[axis] = data.draw(st.integers(0, 3))
         parts.append(data.draw(made(dtypes=dtypes, shape=tuple(shape))))
     for join, numpy in ((_runtime.concatenate, np.concatenate), (np.concatenate, np.concatenate)):
-        agree(lambda j=join: j([p.array() for p in parts], axis=axis), lambda n=numpy: n([p.numpy() for p in parts], axis=axis))  # type: ignore[misc]
-    agree(lambda: _runtime.concatenate(tuple(p.array() for p in parts)), lambda: np.concatenate([p.numpy() for p in parts]))
+        agree(
+            lambda j=join: j([p.array() for p in parts], axis=axis),
+            lambda n=numpy: n([p.numpy() for p in parts], axis=axis),
+        )  # type: ignore[misc]
+    agree(
+        lambda: _runtime.concatenate(tuple(p.array() for p in parts)),
+        lambda: np.concatenate([p.numpy() for p in parts]),
+    )
     agree(
         lambda: _runtime.concatenate([p.array() for p in parts], axis=None),
         lambda: np.concatenate([p.numpy() for p in parts], axis=None),

@@ -70,7 +70,15 @@ def test_writes_are_seen_on_both_sides() -> None:
 
 
 def test_what_an_array_cannot_hold() -> None:
-    for wrong in (np.zeros(2, "O"), np.zeros(2, "U3"), np.zeros(2, "M8[s]"), np.zeros(2, "g"), np.zeros(2, "i4,f8"), ["a"], object()):
+    for wrong in (
+        np.zeros(2, "O"),
+        np.zeros(2, "U3"),
+        np.zeros(2, "M8[s]"),
+        np.zeros(2, "g"),
+        np.zeros(2, "i4,f8"),
+        ["a"],
+        object(),
+    ):
         with pytest.raises(TypeError):
             myia.asarray(wrong)
     with pytest.raises(ValueError, match="8"):

@@ -90,7 +90,10 @@ def test_other_operands(other: Any) -> None:
 
 
 def test_in_place() -> None:
-    x, y = values(np.dtype("f8"), 9, 1, False).reshape(3, 3), values(np.dtype("f8"), 9, 2, False).reshape(3, 3)
+    x, y = (
+        values(np.dtype("f8"), 9, 1, False).reshape(3, 3),
+        values(np.dtype("f8"), 9, 2, False).reshape(3, 3),
+    )
     a, kept = myia.asarray(x.copy()), x.copy()
     same_object = a
     a @= myia.asarray(y)
@@ -102,7 +105,16 @@ def test_in_place() -> None:
     same(out, x @ y)
 
 
-LARGE = [(70, 80, 90), (1, 20000, 1), (300, 300, 1), (1, 300, 300), (257, 33, 129), (2000, 3, 70), (64, 4096, 2), (500, 1, 600)]
+LARGE = [
+    (70, 80, 90),
+    (1, 20000, 1),
+    (300, 300, 1),
+    (1, 300, 300),
+    (257, 33, 129),
+    (2000, 3, 70),
+    (64, 4096, 2),
+    (500, 1, 600),
+]
 
 
 @pytest.mark.parametrize("size", LARGE, ids=str)
@@ -133,7 +145,9 @@ def test_stacks(shape: tuple[int, ...]) -> None:
     y = np.swapaxes(x, -1, -2)
     close(myia.asarray(x) @ myia.asarray(y), x @ y, shape[-1])
     close(myia.asarray(x) @ myia.asarray(y[0]), x @ y[0], shape[-1])
-    close(myia.asarray(x) @ myia.asarray(x.reshape(-1)[: shape[-1]]), x @ x.reshape(-1)[: shape[-1]], shape[-1])
+    close(
+        myia.asarray(x) @ myia.asarray(x.reshape(-1)[: shape[-1]]), x @ x.reshape(-1)[: shape[-1]], shape[-1]
+    )
 
 
 def test_specials() -> None:
@@ -185,7 +199,10 @@ def test_matmul_into_itself_and_read_only() -> None:
 
 
 def test_a_sum_of_many_products() -> None:
-    x, y = values(np.dtype("f8"), 3000, 1, False).reshape(50, 60), values(np.dtype("f8"), 4200, 2, False).reshape(60, 70)
+    x, y = (
+        values(np.dtype("f8"), 3000, 1, False).reshape(50, 60),
+        values(np.dtype("f8"), 4200, 2, False).reshape(60, 70),
+    )
     out, expected = myia.asarray(np.zeros((50, 70))), np.zeros((50, 70))
     for _ in range(30):
         _runtime.matmul_into(out, myia.asarray(x), myia.asarray(y))
@@ -197,7 +214,9 @@ def test_a_sum_of_many_products() -> None:
 @limited(20)
 def test_vector_outer(data: st.DataObject) -> None:
     u, v = data.draw(made(FLOATS, least=1, most=1)), data.draw(made(FLOATS, least=1, most=1))
-    agree(lambda: rt.vector_outer(u.array(), v.array()), lambda: on_ndarrays.vector_outer(u.numpy(), v.numpy()))
+    agree(
+        lambda: rt.vector_outer(u.array(), v.array()), lambda: on_ndarrays.vector_outer(u.numpy(), v.numpy())
+    )
 
 
 def test_threads_multiply_at_once() -> None:

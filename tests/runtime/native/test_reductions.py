@@ -14,7 +14,18 @@ import myia
 import myia.runtime as rt
 from myia import _runtime
 from myia.runtime import adjoints
-from tests.runtime.native.arrays import DTYPES, FLOATS, INEXACT, Made, agree, limited, made, same, shapes, values
+from tests.runtime.native.arrays import (
+    DTYPES,
+    FLOATS,
+    INEXACT,
+    Made,
+    agree,
+    limited,
+    made,
+    same,
+    shapes,
+    values,
+)
 
 pytestmark = pytest.mark.usefixtures("mode")
 
@@ -37,7 +48,9 @@ def test_reductions(data: st.DataObject) -> None:
     options: dict[str, Any] = {"axis": axis}
     if data.draw(st.booleans()):
         options["keepdims"] = data.draw(st.booleans())
-    agree(lambda: getattr(_runtime, name)(a.array(), **options), lambda: getattr(np, name)(a.numpy(), **options))
+    agree(
+        lambda: getattr(_runtime, name)(a.array(), **options), lambda: getattr(np, name)(a.numpy(), **options)
+    )
     agree(lambda: getattr(a.array(), name)(**options), lambda: getattr(a.numpy(), name)(**options))
 
 
@@ -65,7 +78,9 @@ def test_every_axis(name: str, dtype: str) -> None:
 @pytest.mark.parametrize("name", REDUCTIONS)
 def test_options(name: str, options: dict[str, Any]) -> None:
     x = np.arange(1.0, 4.0)
-    agree(lambda: getattr(_runtime, name)(myia.asarray(x), **options), lambda: getattr(np, name)(x, **options))
+    agree(
+        lambda: getattr(_runtime, name)(myia.asarray(x), **options), lambda: getattr(np, name)(x, **options)
+    )
     agree(lambda: getattr(myia.asarray(x), name)(**options), lambda: getattr(x, name)(**options))
 
 
@@ -87,7 +102,15 @@ def test_positions_and_destinations() -> None:
 
 @pytest.mark.parametrize("dtype", [str(dtype) for dtype in INEXACT])
 def test_zeros_and_nans(dtype: str) -> None:
-    for numbers in ([-0.0], [-0.0, -0.0], [0.0, -0.0], [-0.0, 0.0], [np.nan, 1], [1, np.nan], [np.inf, -np.inf]):
+    for numbers in (
+        [-0.0],
+        [-0.0, -0.0],
+        [0.0, -0.0],
+        [-0.0, 0.0],
+        [np.nan, 1],
+        [1, np.nan],
+        [np.inf, -np.inf],
+    ):
         x = np.array(numbers, dtype)
         y = np.tile(x, (9, 20))
         for one in (x, y, y.T):
@@ -99,7 +122,27 @@ def test_zeros_and_nans(dtype: str) -> None:
                     )
 
 
-LENGTHS = [*range(1, 20), 63, 64, 65, 127, 128, 129, 130, 136, 137, 255, 256, 257, 1000, 1023, 8191, 8192, 8193, 65537]
+LENGTHS = [
+    *range(1, 20),
+    63,
+    64,
+    65,
+    127,
+    128,
+    129,
+    130,
+    136,
+    137,
+    255,
+    256,
+    257,
+    1000,
+    1023,
+    8191,
+    8192,
+    8193,
+    65537,
+]
 
 
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "c8", "c16"])
@@ -128,7 +171,9 @@ def test_large(dtype: str, shape: tuple[int, ...]) -> None:
             same(a.min(), layout.min())
 
 
-@pytest.mark.parametrize("shape", [(7, 9), (40, 50), (3, 4095), (3, 4097), (130, 130), (9, 9, 9), (2, 8191), (90, 91, 3)])
+@pytest.mark.parametrize(
+    "shape", [(7, 9), (40, 50), (3, 4095), (3, 4097), (130, 130), (9, 9, 9), (2, 8191), (90, 91, 3)]
+)
 def test_sums_over_several_strides(shape: tuple[int, ...]) -> None:
     """NumPy's iterator copies such operands into its buffer, and sums what is in it."""
     whole = values(np.dtype("f8"), int(np.prod(shape)), 6, special=False).reshape(shape)
@@ -188,7 +233,9 @@ def test_sum_to(data: st.DataObject) -> None:
     )
 
 
-@given(shapes(least=1), st.sampled_from(FLOATS), st.sampled_from([2.5, 0, 3, np.float32(0.1), np.float64(0.1)]))
+@given(
+    shapes(least=1), st.sampled_from(FLOATS), st.sampled_from([2.5, 0, 3, np.float32(0.1), np.float64(0.1)])
+)
 @limited(20)
 def test_spread(shape: tuple[int, ...], dtype: np.dtype[Any], g: Any) -> None:
     a = Made(dtype, shape, 1, "C")

@@ -236,7 +236,13 @@ def test_failures_spread_and_are_forgotten() -> None:
     a = myia.asarray(np.arange(10.0))
     bad = a[np.array([99])]
     worse = (bad * 2.0).reshape(1, 1) + 1.0
-    for use in (worse.wait, lambda: np.asarray(worse), lambda: worse.sum(), lambda: bad[0], lambda: print(bad)):
+    for use in (
+        worse.wait,
+        lambda: np.asarray(worse),
+        lambda: worse.sum(),
+        lambda: bad[0],
+        lambda: print(bad),
+    ):
         with pytest.raises(IndexError, match="out of bounds"):
             use()
     out = _runtime.empty((1,), "f8")
@@ -302,14 +308,23 @@ def loss(w: Any, x: Any) -> Any:
 
 def test_gradients_at_once() -> None:
     gradient = myia.value_and_grad(loss)
-    cases = [(values(np.dtype("f8"), 1200, k, False).reshape(30, 40), values(np.dtype("f8"), 6000, k + 50, False).reshape(200, 30)) for k in range(6)]
+    cases = [
+        (
+            values(np.dtype("f8"), 1200, k, False).reshape(30, 40),
+            values(np.dtype("f8"), 6000, k + 50, False).reshape(200, 30),
+        )
+        for k in range(6)
+    ]
     expected = [gradient(w, x) for w, x in cases]
 
     def work(k: int) -> bool:
         w, x = cases[k % 6]
         value, d_w = gradient(myia.asarray(w), myia.asarray(x)) if k % 2 else gradient(w, x)
         wanted, d_wanted = expected[k % 6]
-        return bool(np.allclose(value, wanted, rtol=1e-12) and np.allclose(np.asarray(d_w), np.asarray(d_wanted), rtol=1e-9))
+        return bool(
+            np.allclose(value, wanted, rtol=1e-12)
+            and np.allclose(np.asarray(d_w), np.asarray(d_wanted), rtol=1e-9)
+        )
 
     with ThreadPoolExecutor(4) as pool:
         assert all(pool.map(work, range(36)))
@@ -402,7 +417,9 @@ FORKED = """
 
 
 def test_fork_with_work_pending() -> None:
-    code, out, err, _ = script(FORKED + """
+    code, out, err, _ = script(
+        FORKED
+        + """
         x = np.full(300_000, 0.5)
         a = slow(myia.asarray(x), 20)
         child = os.fork()
@@ -414,12 +431,15 @@ def test_fork_with_work_pending() -> None:
             os._exit(0 if good else 1)
         _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status), abs(float(a[5]) - 0.5) < 1e-9)
-    """)
+    """
+    )
     assert (code, out, err) == (0, "0 True\n", "")
 
 
 def test_multiprocessing_fork() -> None:
-    code, out, err, _ = script(FORKED + """
+    code, out, err, _ = script(
+        FORKED
+        + """
         import multiprocessing
         x = np.arange(100_000.0)
         pending = slow(myia.asarray(x / 1e6), 5)
@@ -429,12 +449,15 @@ def test_multiprocessing_fork() -> None:
             found = pool.map(work, range(6))
         print(found == [float((x * float(k) + 1.0).sum()) for k in range(6)])
         pending.wait()
-    """)
+    """
+    )
     assert (code, out, err) == (0, "True\n", "")
 
 
 def test_fork_from_a_thread_and_again() -> None:
-    code, out, err, _ = script(FORKED + """
+    code, out, err, _ = script(
+        FORKED
+        + """
         def children(depth):
             a = slow(myia.asarray(np.full(10_000, 0.5)), 3)
             child = os.fork()
@@ -445,7 +468,8 @@ def test_fork_from_a_thread_and_again() -> None:
         thread = threading.Thread(target=lambda: print(children(2)))
         thread.start()
         thread.join()
-    """)
+    """
+    )
     assert (code, out, err) == (0, "0\n", "")
 
 
@@ -478,7 +502,11 @@ def test_trace(tmp_path: pathlib.Path) -> None:
     kernels = [event for event in events if event["ph"] == "X" and event["cat"] == "kernel"]
     assert {"multiply", "matmul"} <= {event["name"] for event in kernels}
     multiply = next(event for event in kernels if event["name"] == "multiply")
-    line = next(n for n, text in enumerate(pathlib.Path(__file__).read_text(encoding="utf-8").splitlines(), 1) if "# TRACED" in text)
+    line = next(
+        n
+        for n, text in enumerate(pathlib.Path(__file__).read_text(encoding="utf-8").splitlines(), 1)
+        if "# TRACED" in text
+    )
     assert multiply["args"]["line"] == f"test_threads.py:{line}"
     assert all(event["dur"] >= 0 and event["args"]["begun after us"] >= 0 for event in kernels)
     workers = {event["tid"] for event in kernels}
