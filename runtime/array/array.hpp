@@ -148,13 +148,14 @@ void forget_undefined() noexcept;
 int raised() noexcept;
 /// Reports flags as numpy.errstate asks. False with an exception.
 bool report(int flags, const char* name);
-/// What the user's errstate wants to know of: flags that are not ignored.
+/// What the errstate of this thread wants to know of, flags that are not ignored; and above them a number of
+/// this thread, whose errstate it is.
 int wanted();
 /// Whether a flag of the user's errstate raises; then work is waited for.
 bool raises();
-/// Notes flags raised on a worker; any thread, no GIL.
-void note(int flags, const char* name) noexcept;
-/// Reports what workers noted. False with an exception.
+/// Notes flags raised on a worker; any thread, no GIL. `wanted` is what wanted() gave at the submission.
+void note(int flags, const char* name, int wanted) noexcept;
+/// Reports what workers noted of the work of this thread. False with an exception.
 bool report_noted();
 }  // namespace status
 
@@ -180,6 +181,7 @@ struct Operand {
   Kind kind = Kind::float64;
   signed char code = 0;        ///< kind, or kWeakInt ...: what result types are looked up by
   bool scalar = false;
+  bool exported = false;       ///< an ndarray that shows `storage`: the user may write through it at any time
   Layout layout;
   alignas(16) char value[16];
   PyObject* object = nullptr;  ///< borrowed

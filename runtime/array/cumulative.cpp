@@ -32,7 +32,7 @@ class CumulateTask final : public Task {
       const Index at = (lane / lanes_.inner * lanes_.count * lanes_.inner + lane % lanes_.inner) * item_;
       th::cumulate(loop_, data_, out + at, stride, in + at, stride, lanes_.count, item_);
     }
-    if (const int flags = status::raised() & wanted_) status::note(flags, name);
+    if (const int flags = status::raised() & wanted_) status::note(flags, name, wanted_);
   }
 
  private:

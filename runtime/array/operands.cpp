@@ -90,6 +90,7 @@ bool read_operand(PyObject* object, Operand& operand) {
     if (origin && origin->storage->allocated()) {
       // A view that we gave away: what is queued on the storage comes before this reads it.
       operand.storage = origin->storage;
+      operand.exported = true;
       operand.offset = PyArray_BYTES(array) - origin->storage->data();
     } else {
       operand.direct = array;
@@ -159,17 +160,19 @@ bool convert_operand(Operand& operand, Kind kind) {
     return true;
   }
   Owned source = Owned::borrow(operand.object);
-  if (operand.direct) source = Owned(as_object(share(operand.direct)));
+  const bool direct = !is_array(operand.object);
+  if (direct) source = Owned(as_object(share(reinterpret_cast<PyArrayObject*>(operand.object))));
   if (!source) return false;
   Array* const made = cast(as_array(source.get()), kind);
   if (!made) return false;
-  if (operand.direct && !wait_ready(made->storage)) {
+  if (direct && !wait_ready(made->storage)) {
     Py_DECREF(as_object(made));
     return false;
   }
   operand.holder = Owned(as_object(made));
   PyObject* const object = as_object(made);
   operand.direct = nullptr;
+  operand.exported = false;
   return read_operand(object, operand);
 }
 
@@ -302,7 +305,8 @@ bool assign(Array* destination, PyObject* source) {
   }
   if (may_overlap(destination, operand)) {
     if (same_view(destination, operand)) return true;
-    Owned array = operand.storage ? Owned::borrow(source) : Owned(as_object(share(operand.direct)));
+    Owned array = is_array(source) ? Owned::borrow(source)
+                                   : Owned(as_object(share(reinterpret_cast<PyArrayObject*>(source))));
     if (!array) return false;
     // A view of the layout that broadcasts, copied first.
     Owned fresh(as_object(copy_of(as_array(array.get()))));

@@ -226,6 +226,15 @@ PyObject* apply_native(Operator* op, PyObject* const* objects, PyObject* out_obj
     if (given->kind != found.out || !same_shape(given->layout, shape)) return nullptr;
     if (!check_writable(given)) return nullptr;
   }
+  // A result lies as its operands do, before they are converted.
+  Layout layouts[2];
+  bool plain = true;
+  int arrays = 0;
+  for (int k = 0; k < op->inputs && !given; ++k) {
+    if (operands[k].scalar) continue;
+    plain = plain && c_contiguous(operands[k].layout, th::item_size(operands[k].kind));
+    layouts[arrays++] = operands[k].layout;
+  }
   // A loop that only compares or adds may be handed other operands' kinds; ours are exact.
   for (int k = 0; k < op->inputs; ++k)
     if (operands[k].kind != found.in[k] && !convert_operand(operands[k], found.in[k])) return nullptr;
@@ -242,23 +251,12 @@ PyObject* apply_native(Operator* op, PyObject* const* objects, PyObject* out_obj
     }
     target = Owned::borrow(out_object);
   } else {
-    const Layout* layouts[2];
-    int arrays = 0;
-    for (int k = 0; k < op->inputs; ++k)
-      if (!operands[k].scalar) layouts[arrays++] = &operands[k].layout;
     const Index item = th::item_size(found.out);
-    if (arrays && is_array(objects[0]) && operands[0].kind == found.out) {
-      set_k_strides(shape, item, layouts, arrays);
+    if (plain) {
+      set_c_strides(shape, item);
     } else {
-      // c_contiguous is asked with the operand's own item size.
-      bool plain = true;
-      for (int k = 0; k < op->inputs; ++k)
-        plain = plain && (operands[k].scalar || c_contiguous(operands[k].layout, th::item_size(operands[k].kind)));
-      if (plain) {
-        set_c_strides(shape, item);
-      } else {
-        set_k_strides(shape, item, layouts, arrays);
-      }
+      const Layout* const lie[2] = {&layouts[0], &layouts[1]};
+      set_k_strides(shape, item, lie, arrays);
     }
     target = Owned(as_object(make_array(found.out, shape, shape.size() * item)));
     if (!target) return nullptr;

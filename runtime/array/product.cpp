@@ -54,7 +54,7 @@ class ProductTask final : public Task {
     status::clear();
     run_product(kind_, product_, out_->data() + out_at_, a_->data() + a_at_, b_->data() + b_at_, accumulate_, part,
                 parts);
-    if (const int flags = status::raised() & wanted_) status::note(flags, name);
+    if (const int flags = status::raised() & wanted_) status::note(flags, name, wanted_);
   }
 
  private:

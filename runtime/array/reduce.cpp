@@ -121,7 +121,7 @@ class ReduceTask final : public Task {
       w.shape[split_] = end - begin;
     }
     whole(w, out, in);
-    if (const int flags = status::raised() & wanted_) status::note(flags, "reduce");
+    if (const int flags = status::raised() & wanted_) status::note(flags, "reduce", wanted_);
   }
 
   void whole(const Walk& w, char* out, char* in) const {
@@ -261,7 +261,7 @@ class PairTask final : public Task {
     const npy_intp steps[3] = {0, static_cast<npy_intp>(item), 0};
     loop_(pointers, &count, steps, data_);
     if (finished_.fetch_add(1) == 1) add();
-    if (const int flags = status::raised() & wanted_) status::note(flags, "reduce");
+    if (const int flags = status::raised() & wanted_) status::note(flags, "reduce", wanted_);
   }
 
  private:

@@ -17,10 +17,25 @@ namespace {
 struct Kept {
   int flags;
   const char* name;
+  int thread;
 };
 std::mutex lock;
 std::vector<Kept>& noted = *new std::vector<Kept>;
 std::atomic<bool> any_noted{false};
+
+constexpr int kFlagBits = 8;
+
+/// A number of the thread. What it left unreported goes with it.
+struct Number {
+  Number() : value(++last) {}
+  ~Number() {
+    const std::lock_guard guard(lock);
+    std::erase_if(noted, [this](const Kept& kept) { return kept.thread == value; });
+  }
+  int value;
+  static inline std::atomic<int> last{0};
+};
+thread_local const Number number;
 
 enum class Handling { ignore, warn, raise, print, call, log };
 
@@ -200,19 +215,20 @@ const Wishes& wishes() {
 
 }  // namespace
 
-int wanted() { return wishes().wanted; }
+int wanted() { return wishes().wanted | number.value << kFlagBits; }
 
 bool raises() { return wishes().raises; }
 
-void note(int flags, const char* name) noexcept {
+void note(int flags, const char* name, int wanted) noexcept {
+  const int thread = wanted >> kFlagBits;
   const std::lock_guard guard(lock);
   for (Kept& kept : noted) {
-    if (kept.name == name) {
+    if (kept.name == name && kept.thread == thread) {
       kept.flags |= flags;
       return;
     }
   }
-  noted.push_back({flags, name});
+  noted.push_back({flags, name, thread});
   any_noted.store(true, std::memory_order_release);
 }
 
@@ -221,8 +237,10 @@ bool report_noted() {
   std::vector<Kept> now;
   {
     const std::lock_guard guard(lock);
-    now.swap(noted);
-    any_noted.store(false, std::memory_order_release);
+    for (const Kept& kept : noted)
+      if (kept.thread == number.value) now.push_back(kept);
+    std::erase_if(noted, [](const Kept& kept) { return kept.thread == number.value; });
+    any_noted.store(!noted.empty(), std::memory_order_release);
   }
   for (const Kept& kept : now)
     if (!report(kept.flags, kept.name)) return false;

@@ -34,7 +34,7 @@ class WalkTask final : public Task {
     th::part_of(walk_.size(), part, parts, begin, end);
     status::clear();
     kernel_(walk_, bases, begin, end);
-    if (const int flags = status::raised() & wanted_) status::note(flags, name);
+    if (const int flags = status::raised() & wanted_) status::note(flags, name, wanted_);
   }
 
  private:
@@ -84,6 +84,7 @@ bool run_walk(const Kernel& kernel, const char* name, Walk& w, Array* out, Opera
       operand.offset = as_array(operand.holder.get())->offset;
       at_once = true;
     }
+    at_once = at_once || operand.exported;
     if (operand.storage) reads[reading++] = operand.storage;
   }
   // A kernel that adds to its output, or covers a part of it, depends on what was there.

@@ -69,6 +69,20 @@ def test_writes_are_seen_on_both_sides() -> None:
     assert view[0] == 3.0
 
 
+def test_an_exported_view_may_be_written_at_once() -> None:
+    a = myia.asarray(np.zeros(100_000)) + 1.0
+    for k in range(30):
+        view = np.asarray(a)
+        result = myia.asarray(np.ones(100_000)) + view
+        whole = myia.asarray(np.ones(100_000, "c16")) + view
+        copied = _runtime.empty((100_000,), "f8")
+        copied[...] = view
+        expected = view[-1]
+        view[:] = float(k)
+        assert result[-1] == whole[-1] == expected + 1.0
+        assert copied[-1] == expected
+
+
 def test_what_an_array_cannot_hold() -> None:
     for wrong in (
         np.zeros(2, "O"),
