@@ -39,12 +39,7 @@ HAS_BLAS = _open_blas()
 """Without it (an unknown platform) matrix products are NumPy's."""
 
 
-def _finish() -> None:
-    _runtime.wait_all()
-    _runtime.shutdown()
-
-
-atexit.register(_finish)
+atexit.register(_runtime.shutdown)
 
 _KERNELS = {
     **{name: name for name in (

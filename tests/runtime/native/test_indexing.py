@@ -36,7 +36,7 @@ INDICES: list[Any] = [
     slice(10, 20), slice(-100, 100), slice(0, 0), (), (0,), (0, 1), (0, 1, 2), (0, 1, 2, 3), (-1, ..., 2), (..., 0),
     (..., 1, 2, 3), (..., ...), (None, 0), (0, None, 1, None, 2), (slice(None), 2), (slice(1, 2), slice(0, 2), slice(2)),
     (slice(None, None, -2), None, ..., slice(1, None)), (0, 1, 2, ...), (0, 1, 2, None), (None,) * 6, (9, 0), (0, -9),
-    np.int64(2), np.int8(-1), np.uint8(3), np.array(1), (np.int32(1), np.array(2)), 1.5, "x", (1.0, 2), {}, object(),
+    np.int64(2), np.int8(-1), np.uint8(3), np.array(1), (np.int32(1), np.array(2)), 1.5, "x", (1.0, 2), {}, len,
     [0, 1], [3, 3, -1], [True, False, True, True], np.array([0, 2, 2]), np.array([-1, 0]), np.array([4]), np.array([-5]),
     np.array([], int), [], np.array([0, 1], np.int32), np.array([1, 2], np.uint8), np.array([[0, 1], [2, 3]]),
     (np.array([0, 1]), np.array([2, 3])), (slice(None), np.array([0, 4])), (np.array([1]), slice(None), np.array([0])),

@@ -364,7 +364,7 @@ def script(text: str, timeout: float = 50.0) -> tuple[int, str, str, float]:
 
 def test_interrupt_while_waiting() -> None:
     code, out, err, _ = script("""
-        a = slow(myia.asarray(np.full(1_000_000, 0.5)), 600)
+        a = slow(myia.asarray(np.full(1_000_000, 0.5)), 120)
         threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
         began = time.perf_counter()
         try:
