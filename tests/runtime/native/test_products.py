@@ -121,18 +121,17 @@ LARGE = [
 @pytest.mark.parametrize("dtype", ["f4", "f8", "c8", "c16"])
 def test_large_products(size: tuple[int, int, int], dtype: str) -> None:
     m, k, n = size
-    for left in ("C", "F", "steps", "reversed"):
-        for right in ("C", "F", "steps", "broadcast"):
-            a, b = values(np.dtype(dtype), m * k * 2, 1, False), values(np.dtype(dtype), k * n * 2, 2, False)
-            x = {
-                "C": a[: m * k].reshape(m, k), "F": a[: m * k].reshape(k, m).T, "steps": a.reshape(m, 2 * k)[:, ::2],
-                "reversed": a[: m * k].reshape(m, k)[::-1, ::-1],
-            }[left]  # fmt: skip
-            y = {
-                "C": b[: k * n].reshape(k, n), "F": b[: k * n].reshape(n, k).T, "steps": b.reshape(2 * k, n)[::2],
-                "broadcast": np.broadcast_to(b[:n], (k, n)),
-            }[right]  # fmt: skip
-            close(myia.asarray(x) @ myia.asarray(y), x @ y, k)
+    for left, right in (("C", "C"), ("F", "steps"), ("steps", "F"), ("reversed", "broadcast")):
+        a, b = values(np.dtype(dtype), m * k * 2, 1, False), values(np.dtype(dtype), k * n * 2, 2, False)
+        x = {
+            "C": a[: m * k].reshape(m, k), "F": a[: m * k].reshape(k, m).T, "steps": a.reshape(m, 2 * k)[:, ::2],
+            "reversed": a[: m * k].reshape(m, k)[::-1, ::-1],
+        }[left]  # fmt: skip
+        y = {
+            "C": b[: k * n].reshape(k, n), "F": b[: k * n].reshape(n, k).T, "steps": b.reshape(2 * k, n)[::2],
+            "broadcast": np.broadcast_to(b[:n], (k, n)),
+        }[right]  # fmt: skip
+        close(myia.asarray(x) @ myia.asarray(y), x @ y, k)
     close(myia.asarray(x) @ myia.asarray(x).T, x @ x.T, k)
     close(myia.asarray(x[0]) @ myia.asarray(y), x[0] @ y, k)
     close(myia.asarray(x) @ myia.asarray(y[:, 0]), x @ y[:, 0], k)
