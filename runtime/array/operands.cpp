@@ -293,8 +293,9 @@ bool assign(Array* destination, PyObject* source) {
       return false;
     }
   }
-  if (operand.scalar && operand.kind != destination->kind && is_integer(destination->kind)) {
-    // Whether a number fits is for NumPy to say.
+  if (operand.scalar && operand.kind != destination->kind &&
+      (is_integer(destination->kind) || !destination->layout.size())) {
+    // Whether a number fits is for NumPy to say, even if there is nothing to store it in.
     Owned view(to_numpy(destination));
     return view && PyArray_CopyObject(reinterpret_cast<PyArrayObject*>(view.get()), source) == 0;
   }

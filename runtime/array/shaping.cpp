@@ -230,8 +230,8 @@ PyObject* reduce_for_pickle(PyObject* self, PyObject*) {
   Owned module(PyImport_ImportModule("myia._runtime"));
   Owned function(module ? PyObject_GetAttrString(module.get(), "asarray") : nullptr);
   Owned view(to_numpy(as_array(self)));
-  Owned fresh(view ? PyArray_NewCopy(reinterpret_cast<PyArrayObject*>(view.get()), NPY_ANYORDER) : nullptr);
-  return function && fresh ? Py_BuildValue("O(O)", function.get(), fresh.get()) : nullptr;
+  // NumPy pickles the view, in the order that its version and the protocol keep.
+  return function && view ? Py_BuildValue("O(O)", function.get(), view.get()) : nullptr;
 }
 
 // -- the future ----------------------------------------------------------------------------------------------

@@ -156,7 +156,7 @@ FUSED = [
 
 @pytest.mark.parametrize("name", FUSED)
 @given(data=st.data())
-@limited(35)
+@limited(20)
 def test_fused(name: str, data: st.DataObject) -> None:
     pure, native = getattr(elementwise, name), getattr(rt, name)
     count = pure.__code__.co_argcount

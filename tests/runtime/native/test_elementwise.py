@@ -249,7 +249,7 @@ IN_PLACE = [
 
 
 @given(st.data())
-@limited(125)
+@limited(60)
 def test_operators(data: st.DataObject) -> None:
     apply = data.draw(st.sampled_from(OPERATORS))
     shape = data.draw(shapes(most=2))

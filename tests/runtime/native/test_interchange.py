@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import pickle
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,14 @@ def test_an_exported_view_may_be_written_at_once() -> None:
         view[:] = float(k)
         assert result[-1] == whole[-1] == expected + 1.0
         assert copied[-1] == expected
+
+
+def test_pickled_out_of_band() -> None:
+    x = np.arange(1000.0)
+    buffers: list[pickle.PickleBuffer] = []
+    data = pickle.dumps(myia.asarray(x), 5, buffer_callback=buffers.append)
+    assert len(data) < 1000
+    assert np.shares_memory(np.asarray(pickle.loads(data, buffers=buffers)), x)  # noqa: S301
 
 
 def test_what_an_array_cannot_hold() -> None:
