@@ -128,6 +128,7 @@ NB_MODULE(_runtime, m) {
   m.def("in_flight_bound", myia::dispatcher::bytes_in_flight_bound);
   m.def("wait_all", [] { check(myia::wait_all()); }, "Wait until no work is pending.");
   m.def("counts", counts, "Tasks submitted, finished, failed and dropped since the start.");
+  m.def("end_process", myia::end_process, "shutdown(), called when Python exits: threads that wait go on waiting.");
   m.def("shutdown", shutdown, "Drop work that has not begun and end the workers.");
   m.def("clock", [] { return static_cast<double>(myia::trace::now()) * 1e-9; }, "Seconds of the trace's clock.");
   m.def("start_trace", myia::trace::start);

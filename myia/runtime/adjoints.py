@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from myia._runtime import asarray, empty, is_own, scatter_add
+from myia._runtime import zeros_like as native_zeros
 from myia.errors import NonScalarOutput, NotDifferentiable
 from myia.runtime.native import ARRAYS, Array
 
@@ -39,9 +40,9 @@ def zeros_like(x: Any) -> Any:
             return np.zeros(x.shape, x.dtype)
         return np.zeros(x.shape)
     if isinstance(x, (list, tuple)):
-        return [zeros_like(item) for item in x]
+        return [native_zeros(item) for item in x]
     if isinstance(x, dict):
-        return {key: zeros_like(item) for key, item in x.items()}
+        return {key: native_zeros(item) for key, item in x.items()}
     return 0.0
 
 

@@ -39,7 +39,7 @@ HAS_BLAS = _open_blas()
 """Without it (an unknown platform) matrix products are NumPy's."""
 
 
-atexit.register(_runtime.shutdown)
+atexit.register(_runtime.end_process)
 
 _KERNELS = {
     **{name: name for name in (

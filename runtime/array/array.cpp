@@ -129,24 +129,6 @@ Array* make_array(Kind kind, int ndim, const Index* shape) {
 
 // -- from and to NumPy -----------------------------------------------------------------------------
 
-Array* exported_from(PyArrayObject* array) {
-  PyObject* base = PyArray_BASE(array);
-  for (int depth = 0; base && depth < 16; ++depth) {
-    if (is_array(base)) return as_array(base);
-    if (PyTuple_Check(base)) {  // NumPy keeps what an __array_struct__ came from in a tuple
-      PyObject* const first = PyTuple_GET_SIZE(base) ? PyTuple_GET_ITEM(base, 0) : nullptr;
-      return first && is_array(first) ? as_array(first) : nullptr;
-    }
-    if (PyMemoryView_Check(base)) {
-      base = PyMemoryView_GET_BUFFER(base)->obj;
-      continue;
-    }
-    if (!PyArray_Check(base)) return nullptr;
-    base = PyArray_BASE(reinterpret_cast<PyArrayObject*>(base));
-  }
-  return nullptr;
-}
-
 Array* share(PyArrayObject* array) {
   Kind kind;
   const int ndim = PyArray_NDIM(array);
@@ -156,28 +138,13 @@ Array* share(PyArrayObject* array) {
   }
   Layout layout;
   layout.ndim = ndim;
-  Index low = 0, high = th::item_size(kind);  // the bytes the view covers, relative to its first element
-  bool empty = false;
   for (int d = 0; d < ndim; ++d) {
     layout.shape[d] = PyArray_DIM(array, d);
     layout.strides[d] = PyArray_STRIDE(array, d);
-    empty = empty || !layout.shape[d];
-    const Index reach = (layout.shape[d] - 1) * layout.strides[d];
-    (reach < 0 ? low : high) += reach;
   }
-  if (empty) low = high = 0;
-  const bool writable = PyArray_ISWRITEABLE(array);
-  char* const data = PyArray_BYTES(array);
-  if (Array* origin = exported_from(array)) {
-    if (origin->storage->allocated()) {
-      const Index offset = data - origin->storage->data();
-      if (offset + low >= 0 && offset + high <= static_cast<Index>(origin->storage->bytes()))
-        return make_view(Ref<Storage>(origin->storage), offset, kind, layout, writable && origin->writable);
-    }
-  }
-  Py_INCREF(array);
-  return make_view(Storage::borrow(data + low, static_cast<std::size_t>(high - low), array, writable), -low, kind,
-                   layout, writable);
+  Ref<Storage> storage = storage_of(array);
+  const Index offset = PyArray_BYTES(array) - storage->data();
+  return make_view(std::move(storage), offset, kind, layout, PyArray_ISWRITEABLE(array));
 }
 
 PyObject* to_numpy(Array* array) {

@@ -104,12 +104,22 @@ void set_k_strides(Layout& layout, Index item, const Layout* const* operands, in
 /// An Array that shares the memory of an ndarray; null without an exception if kernels cannot use it
 /// (dtype, alignment, byte order, too many dimensions).
 Array* share(PyArrayObject* array);
-/// The Array whose memory an ndarray that we exported shows, found along its bases; borrowed, or null.
-Array* exported_from(PyArrayObject* array);
 /// An ndarray that shares the memory, after what is pending on it is done. Null with an exception.
 PyObject* to_numpy(Array* array);
 /// The element at this address as NumPy's scalar. The contents must be there.
 PyObject* scalar_at(const char* address, Kind kind);
+
+// -- whose memory it is (array/memory.cpp) -----------------------------------------------------------
+
+/// The Array whose memory an ndarray that we exported shows, found along its bases; borrowed, or null.
+Array* exported_from(PyArrayObject* array);
+/// The storage of an ndarray's memory: that of the Array it was exported from, or one that is borrowed for all
+/// views of the memory.
+Ref<Storage> storage_of(PyArrayObject* array);
+/// The same if there is one already, else null.
+Ref<Storage> known_storage(PyArrayObject* array);
+/// A storage lets go of the memory of this owner. Any thread, no GIL.
+void forget_owner(void* owner) noexcept;
 
 // -- waiting (array/waiting.cpp) -------------------------------------------------------------------
 
@@ -117,6 +127,8 @@ PyObject* scalar_at(const char* address, Kind kind);
 bool wait_ready(Storage* storage);
 bool wait_idle(Storage* storage);
 bool wait_all();
+/// Drops what is pending because the process ends: daemon threads that wait for it wait on, and say nothing.
+void end_process();
 /// Submits a task from the line of Python that is running; waits first if too much is in flight.
 bool submit(std::unique_ptr<Task> task, std::initializer_list<Storage*> reads,
             std::initializer_list<Storage*> writes);
@@ -182,6 +194,7 @@ struct Operand {
   signed char code = 0;        ///< kind, or kWeakInt ...: what result types are looked up by
   bool scalar = false;
   bool exported = false;       ///< an ndarray that shows `storage`: the user may write through it at any time
+  Ref<Storage> kept;           ///< the storage of an ndarray's memory, if it has one
   Layout layout;
   alignas(16) char value[16];
   PyObject* object = nullptr;  ///< borrowed
@@ -202,6 +215,9 @@ bool convert_operand(Operand& operand, Kind kind);
 /// Whether an operand may share memory with an array: it is of the same storage, or one of the two is
 /// somebody else's memory and they meet.
 bool may_overlap(const Array* array, const Operand& operand);
+bool same_shape(const Layout& a, const Layout& b) noexcept;
+/// Whether an operand is the very view that an array is: the same elements in the same order.
+bool same_view(const Array* a, const Operand& b) noexcept;
 
 /// The shape the operands broadcast to. False, without an exception, if they do not.
 bool broadcast(const Operand* operands, int count, Layout& shape) noexcept;

@@ -51,17 +51,9 @@ PyObject* fused_native(thnn::Op op, PyObject* const* args, int count, PyObject* 
   Owned target;
   if (out_object) {
     Array* const out = as_array(out_object);
-    bool fits = out->kind == kind && out->layout.ndim == shape.ndim;
-    for (int d = 0; fits && d < shape.ndim; ++d) fits = out->layout.shape[d] == shape.shape[d];
-    if (!fits || !check_writable(out)) return nullptr;
-    for (int k = 0; k < count; ++k) {
-      if (!may_overlap(out, operands[k])) continue;
-      bool same = operands[k].storage == out->storage && operands[k].offset == out->offset &&
-                  operands[k].layout.ndim == shape.ndim;
-      for (int d = 0; same && d < shape.ndim; ++d)
-        same = operands[k].layout.shape[d] == shape.shape[d] && operands[k].layout.strides[d] == out->layout.strides[d];
-      if (!same) return nullptr;
-    }
+    if (out->kind != kind || !same_shape(out->layout, shape) || !check_writable(out)) return nullptr;
+    for (int k = 0; k < count; ++k)
+      if (may_overlap(out, operands[k]) && !same_view(out, operands[k])) return nullptr;
     target = Owned::borrow(out_object);
   } else {
     const Layout* layouts[4];
@@ -220,12 +212,10 @@ Array* zeros(Kind kind, int ndim, const Index* shape) {
 }
 
 PyObject* zeros_like(PyObject*, PyObject* x) {
-  if (is_array(x)) {
-    const Array* const array = as_array(x);
-    const Kind kind = is_float(array->kind) || is_complex(array->kind) || array->kind == Kind::float16
-                          ? array->kind
-                          : Kind::float64;
-    return as_object(zeros(kind, array->layout.ndim, array->layout.shape));
+  Operand like;
+  if ((is_array(x) || PyArray_CheckExact(x)) && read_operand(x, like) && like.layout.ndim) {
+    const bool varies = is_float(like.kind) || is_complex(like.kind) || like.kind == Kind::float16;
+    return as_object(zeros(varies ? like.kind : Kind::float64, like.layout.ndim, like.layout.shape));
   }
   return PyObject_CallOneArg(fallback_zeros_like, x);
 }

@@ -1,8 +1,6 @@
 // The host fallback: Arrays as ndarrays for NumPy's and the user's own functions, results back as Arrays.
 
 #include <cstring>
-#include <utility>
-#include <vector>
 
 #include "array/array.hpp"
 #include "array/operators.hpp"
@@ -84,38 +82,6 @@ PyObject* changed(PyObject* object, Change change) {
   return made.release();
 }
 
-bool holds_ndarray(PyObject* object, int depth) {
-  if (PyArray_CheckExact(object)) return PyArray_NDIM(reinterpret_cast<PyArrayObject*>(object)) > 0;
-  if (depth > 8) return false;
-  if (PyList_CheckExact(object)) {
-    for (Py_ssize_t k = 0; k < PyList_GET_SIZE(object); ++k)
-      if (holds_ndarray(PyList_GET_ITEM(object, k), depth + 1)) return true;
-  } else if (PyTuple_Check(object)) {
-    for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(object); ++k)
-      if (holds_ndarray(PyTuple_GET_ITEM(object, k), depth + 1)) return true;
-  } else if (PyDict_CheckExact(object)) {
-    PyObject *key, *value;
-    Py_ssize_t at = 0;
-    while (PyDict_Next(object, &at, &key, &value))
-      if (holds_ndarray(value, depth + 1)) return true;
-  }
-  return false;
-}
-
-/// The Arrays made by the call of enter() that is running: one for each ndarray, however often it occurs, so
-/// that `is` says of them what it says of the ndarrays.
-std::vector<std::pair<PyObject*, Owned>>* made_for = nullptr;
-
-PyObject* entered(PyObject* object) {
-  if (!holds_ndarray(object, 0)) return Py_NewRef(object);
-  if (!PyArray_CheckExact(object)) return changed(object, entered);
-  for (const auto& [source, array] : *made_for)
-    if (source == object) return Py_NewRef(array.get());
-  PyObject* const made = from_host(object);
-  if (made) made_for->emplace_back(object, Owned::borrow(made));
-  return made;
-}
-
 /// The ndarray that an Array is the whole of, if it is one that was handed to us.
 PyObject* original(const Array* array) {
   if (!array->storage->borrowed()) return nullptr;
@@ -129,6 +95,44 @@ PyObject* original(const Array* array) {
   for (int d = 0; same && d < array->layout.ndim; ++d)
     same = PyArray_DIM(source, d) == array->layout.shape[d] && PyArray_STRIDE(source, d) == array->layout.strides[d];
   return same ? owner : nullptr;
+}
+
+/// Whether a container that was converted for a call still is what it was converted from.
+bool untouched(PyObject* given, PyObject* converted, int depth) {
+  if (given == converted) return true;
+  if (is_array(given)) {
+    if (!PyArray_CheckExact(converted)) return false;
+    return original(as_array(given)) == converted ||
+           exported_from(reinterpret_cast<PyArrayObject*>(converted)) == as_array(given);
+  }
+  if (Py_TYPE(given) != Py_TYPE(converted) || depth > 8) return false;
+  if (PyDict_CheckExact(given)) {
+    if (PyDict_GET_SIZE(given) != PyDict_GET_SIZE(converted)) return false;
+    PyObject *key, *value;
+    for (Py_ssize_t at = 0; PyDict_Next(given, &at, &key, &value);) {
+      PyObject* const found = PyDict_GetItemWithError(converted, key);
+      if (!found || !untouched(value, found, depth + 1)) return PyErr_Clear(), false;
+    }
+    return true;
+  }
+  if (!PyList_CheckExact(given) && !PyTuple_Check(given)) return false;
+  if (PySequence_Fast_GET_SIZE(given) != PySequence_Fast_GET_SIZE(converted)) return false;
+  for (Py_ssize_t k = 0; k < PySequence_Fast_GET_SIZE(given); ++k)
+    if (!untouched(PySequence_Fast_GET_ITEM(given, k), PySequence_Fast_GET_ITEM(converted, k), depth + 1)) return false;
+  return true;
+}
+
+/// The refusal of a call that wrote into a container, of which it had a converted copy.
+void refuse_writing(PyObject* callable) {
+  Owned errors(PyImport_ImportModule("myia.errors"));
+  Owned kind(errors ? PyObject_GetAttrString(errors.get(), "UnsupportedMutation") : nullptr);
+  Owned what(PyUnicode_FromFormat("%R writes into a list or dictionary of arrays", callable));
+  Owned arguments(what ? PyTuple_Pack(1, what.get()) : nullptr);
+  Owned options(Py_BuildValue("{s:s,s:s}", "reason",
+                              "writing into arrays, containers and objects is not differentiated yet", "remedy",
+                              "let the function return what it would write"));
+  Owned error(kind && arguments && options ? PyObject_Call(kind.get(), arguments.get(), options.get()) : nullptr);
+  if (error) PyErr_SetObject(kind.get(), error.get());
 }
 
 }  // namespace
@@ -169,6 +173,11 @@ PyObject* call_host(PyObject* callable, PyObject* const* args, Py_ssize_t count,
   PyObject* result = nullptr;
   if (done == total) {
     Owned made(PyObject_Vectorcall(callable, converted, static_cast<std::size_t>(count), names));
+    for (Py_ssize_t k = 0; made && k < total; ++k) {
+      if (converted[k] == args[k] || is_array(args[k]) || untouched(args[k], converted[k], 0)) continue;
+      refuse_writing(callable);
+      made = Owned();
+    }
     // What was given to be filled is what comes back.
     for (Py_ssize_t k = 0; made && !result && k < total; ++k)
       if (made.get() == converted[k]) result = Py_NewRef(args[k]);
@@ -287,11 +296,19 @@ PyObject* enter(PyObject*, PyObject* arguments) {
     PyErr_SetString(PyExc_TypeError, "enter() takes a tuple");
     return nullptr;
   }
-  std::vector<std::pair<PyObject*, Owned>> made;
-  auto* const before = std::exchange(made_for, &made);
-  PyObject* const result = entered(arguments);
-  made_for = before;
-  return result;
+  const Py_ssize_t size = PyTuple_GET_SIZE(arguments);
+  Owned made(PyTuple_New(size));
+  for (Py_ssize_t k = 0; made && k < size; ++k) {
+    PyObject* const given = PyTuple_GET_ITEM(arguments, k);
+    PyObject* array = nullptr;
+    // One for each ndarray, however often it is given: `is` says of them what it says of the ndarrays.
+    for (Py_ssize_t j = 0; j < k && !array; ++j)
+      if (PyTuple_GET_ITEM(arguments, j) == given) array = Py_NewRef(PyTuple_GET_ITEM(made.get(), j));
+    if (!array) array = from_host(given);
+    if (!array) return nullptr;
+    PyTuple_SET_ITEM(made.get(), k, array);
+  }
+  return made.release();
 }
 
 /// What distinguishes the types of arguments: a class for plain scalars, (dtype, rank) for arrays, else what
@@ -345,7 +362,7 @@ PyMethodDef functions[] = {
      "writes into `x` later changes the Array, and must not do so while work on it is pending (`wait()`).\n"
      "A read-only `x` gives a read-only Array. Raises TypeError for other elements than booleans, integers,\n"
      "floats of 16, 32 or 64 bits and complex numbers, ValueError for more than 8 axes."},
-    {"enter", enter, METH_O, "enter(args): the tuple with ndarrays as Arrays, in lists, tuples and dictionaries too."},
+    {"enter", enter, METH_O, "enter(args): the tuple with ndarrays as Arrays. What is in containers stays: they are the user's."},
     {"set_numpy_functions", set_numpy_functions, METH_O, "The kernels that NumPy's functions reach, by function."},
     {"signature", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(signature)), METH_FASTCALL,
      "signature(args, describe): what distinguishes the types of the arguments, to look up a specialisation by."},

@@ -86,12 +86,12 @@ bool read_operand(PyObject* object, Operand& operand) {
     if (ndim > th::kMaxDims || !kind_of(PyArray_TYPE(array), kind) || !PyArray_ISALIGNED(array) ||
         !PyArray_ISNOTSWAPPED(array))
       return false;
-    Array* const origin = exported_from(array);
-    if (origin && origin->storage->allocated()) {
-      // A view that we gave away: what is queued on the storage comes before this reads it.
-      operand.storage = origin->storage;
+    operand.kept = known_storage(array);
+    if (operand.kept && !operand.kept->idle()) {
+      // What is queued on the memory comes before this reads it.
+      operand.storage = operand.kept.get();
       operand.exported = true;
-      operand.offset = PyArray_BYTES(array) - origin->storage->data();
+      operand.offset = PyArray_BYTES(array) - operand.storage->data();
     } else {
       operand.direct = array;
       operand.address = PyArray_BYTES(array);
@@ -224,6 +224,20 @@ bool may_overlap(const Array* array, const Operand& operand) {
   return begin < storage->data() + storage->bytes() && storage->data() < end;
 }
 
+bool same_shape(const Layout& a, const Layout& b) noexcept {
+  if (a.ndim != b.ndim) return false;
+  for (int d = 0; d < a.ndim; ++d)
+    if (a.shape[d] != b.shape[d]) return false;
+  return true;
+}
+
+bool same_view(const Array* a, const Operand& b) noexcept {
+  if (b.storage != a->storage || b.offset != a->offset || !same_shape(a->layout, b.layout)) return false;
+  for (int d = 0; d < b.layout.ndim; ++d)
+    if (a->layout.shape[d] != 1 && a->layout.strides[d] != b.layout.strides[d]) return false;
+  return true;
+}
+
 // -- copying -------------------------------------------------------------------------------------------
 
 namespace {
@@ -238,13 +252,6 @@ struct Copying {
     }
   }
 };
-
-bool same_view(const Array* a, const Operand& b) {
-  if (!b.storage || b.storage != a->storage || b.offset != a->offset || b.layout.ndim != a->layout.ndim) return false;
-  for (int d = 0; d < b.layout.ndim; ++d)
-    if (b.layout.shape[d] != a->layout.shape[d] || b.layout.strides[d] != a->layout.strides[d]) return false;
-  return true;
-}
 
 bool copy_into(Array* destination, Operand& source) {
   Walk w;

@@ -152,20 +152,6 @@ Resolved& resolved_for(Operator* op, const Operand* operands) {
   return found;
 }
 
-bool same_shape(const Layout& a, const Layout& b) noexcept {
-  if (a.ndim != b.ndim) return false;
-  for (int d = 0; d < a.ndim; ++d)
-    if (a.shape[d] != b.shape[d]) return false;
-  return true;
-}
-
-bool same_view(const Array* a, const Operand& b) noexcept {
-  if (b.storage != a->storage || b.offset != a->offset || !same_shape(a->layout, b.layout)) return false;
-  for (int d = 0; d < b.layout.ndim; ++d)
-    if (a->layout.shape[d] != 1 && a->layout.strides[d] != b.layout.strides[d]) return false;
-  return true;
-}
-
 /// Two or one small contiguous arrays of one kind and shape, ready: nothing to work out. Null without an
 /// exception if it is not that case.
 PyObject* apply_small(Operator* op, PyObject* const* operands) {

@@ -60,11 +60,11 @@ bool run_walk(const Kernel& kernel, const char* name, Walk& w, Array* out, Opera
     char* bases[th::kMaxOperands];
     try {
       bases[0] = out->data();
+      for (int k = 0; k < count; ++k) bases[k + 1] = operands[k].data();
     } catch (const std::bad_alloc&) {
       PyErr_NoMemory();
       return false;
     }
-    for (int k = 0; k < count; ++k) bases[k + 1] = operands[k].data();
     status::clear();
     kernel(w, bases, 0, size);
     out->storage->written();

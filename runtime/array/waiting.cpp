@@ -3,11 +3,15 @@
 #include "array/array.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <mutex>
+#include <thread>
 #include <unordered_map>
 #include <vector>
 
 namespace myia {
+
+using namespace std::chrono_literals;
 
 // -- references that workers drop ------------------------------------------------------------------
 
@@ -22,6 +26,7 @@ std::atomic<bool> any_deferred{false};
 thread_local bool releases_at_once = false;
 
 void defer_release(void* owner) {
+  forget_owner(owner);
   auto* const object = static_cast<PyObject*>(owner);
   // Not PyGILState_Check(): it says yes on every thread once there has been a sub-interpreter.
   if (releases_at_once) {
@@ -117,10 +122,15 @@ bool signalled(void* context) {
   return stop;
 }
 
+std::atomic<bool> process_ends{false};
+thread_local bool ends_process = false;
+
 template <class Wait>
 bool without_gil(Wait wait) {
   PyThreadState* state = PyEval_SaveThread();
   const bool done = wait(Interrupt{signalled, &state});
+  // What a daemon thread waited for has been dropped. It is as good as gone, and has nothing to say of that.
+  while (process_ends.load(std::memory_order_acquire) && !ends_process) std::this_thread::sleep_for(1h);
   PyEval_RestoreThread(state);
   return done;  // false: the signal's handler has set an exception
 }
@@ -152,6 +162,15 @@ bool wait_idle(Storage* storage) {
       !without_gil([&](Interrupt interrupt) { return dispatcher::wait_idle(*storage, interrupt); }))
     return false;
   return checked(storage);
+}
+
+void end_process() {
+  ends_process = true;
+  process_ends.store(true, std::memory_order_release);
+  PyThreadState* const state = PyEval_SaveThread();
+  dispatcher::shutdown();
+  PyEval_RestoreThread(state);
+  release_deferred();
 }
 
 bool wait_all() {

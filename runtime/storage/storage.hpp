@@ -40,6 +40,13 @@ class Storage {
   static void set_owner_release(void (*release)(void* owner)) noexcept;
 
   void retain() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
+  /// Retains it unless its last reference is already gone. For who knows that it has not been freed.
+  [[nodiscard]] bool retain_if_alive() noexcept {
+    std::uint32_t now = references_.load(std::memory_order_relaxed);
+    while (now && !references_.compare_exchange_weak(now, now + 1, std::memory_order_acquire)) {
+    }
+    return now != 0;
+  }
   void release() noexcept {
     if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
   }

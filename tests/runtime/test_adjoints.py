@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from myia._runtime import leave
 from myia.errors import NonScalarOutput, NotDifferentiable
 from myia.runtime.adjoints import (
     accumulate,
@@ -59,7 +60,7 @@ def same(a, b) -> bool:
     ],
 )
 def test_zeros_like(x, zero):
-    assert same(zeros_like(x), zero)
+    assert same(leave(zeros_like(x)), zero)  # in containers they are native arrays
 
 
 def test_zeros_are_fresh():

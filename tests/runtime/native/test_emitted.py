@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import namedtuple
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,11 @@ import pytest
 
 import myia
 from myia import _runtime, grad, value_and_grad
+from myia.errors import UnsupportedMutation
 
 X = np.arange(1.0, 5.0)
 KEPT = np.arange(1.0, 5.0)
+INLINE_LIMIT = _runtime.inline_limit()
 
 
 def same(a: Any, b: Any) -> Any:
@@ -49,6 +52,22 @@ def test_identity_is_that_of_the_numpy_arrays() -> None:
     assert np.array_equal(grad(of_class)(X), 2 * X)
 
 
+def test_identity_of_containers() -> None:
+    items = [X]
+    assert np.array_equal(grad(same_list)(X, items, items), 2 * X)
+    assert np.array_equal(grad(same_list)(X, items, [X]), np.ones(4))
+    items.append(items)  # type: ignore[arg-type]
+    assert np.array_equal(grad(first)(X, items), X)
+
+
+def same_list(a: Any, p: Any, q: Any) -> Any:
+    return np.sum(a * a) if p is q else np.sum(a)
+
+
+def first(a: Any, items: Any) -> Any:
+    return np.sum(a * items[0])
+
+
 def score(v: Any) -> float:
     return float(np.sum(v)) if isinstance(v, np.ndarray) else -float(np.sum(v))
 
@@ -71,6 +90,21 @@ def asked(a: Any, other: Any, answers: Any) -> Any:
 def test_user_code_sees_numpy_arrays() -> None:
     assert np.array_equal(grad(largest)(X, [X, 2 * X]), 2 * X)
     assert np.array_equal(grad(asked)(X, 2 * X, Asked()), 6 * X)
+
+
+REVERSE = partial(list.reverse)
+
+
+def reversed_by_another(a: Any, write: Any) -> Any:
+    orders = [np.argsort(a), np.argsort(-a)]
+    write(orders)
+    return np.sum(a * orders[0])
+
+
+def test_a_write_into_a_converted_list_is_refused() -> None:
+    with pytest.raises(UnsupportedMutation, match="writes into a list or dictionary of arrays"):
+        grad(reversed_by_another)(X, REVERSE)
+    assert np.array_equal(grad(reversed_by_another)(X, partial(len)), np.argsort(X))
 
 
 Pair = namedtuple("Pair", "w b")
@@ -122,7 +156,41 @@ def test_a_view_given_away_is_read_after_what_is_queued() -> None:
         b = myia.asarray(np.zeros(200_000)) + 0.0
         a += 1.0
         assert np.asarray(b + view)[-1] == 2.0
-    _runtime.set_inline_limit(1 << 17)
+    _runtime.set_inline_limit(INLINE_LIMIT)
+
+
+def test_all_views_of_one_memory_have_one_storage() -> None:
+    x = np.zeros((4, 6))
+    a, b, c = myia.asarray(x), myia.asarray(x[1:, ::2]), myia.asarray(x.T)
+    assert a.shares_storage(b)
+    assert a.shares_storage(c)
+    assert not a.shares_storage(myia.asarray(x.copy()))
+    b.shadow()[...] = 1.0
+    assert a.shadow()[1, 0] == 1.0
+    assert a.shadow()[0, 0] == 0.0
+    assert not np.shares_memory(x, np.asarray(a.shadow()))
+
+
+def test_work_on_one_memory_keeps_its_order() -> None:
+    """By whatever way one comes to it: two Arrays of an ndarray, views, results of functions on the host."""
+    _runtime.set_inline_limit(0)
+    try:
+        x = np.zeros(300_000)
+        made = _runtime.host(np.ones)(300_000)
+        for a, other in (
+            (myia.asarray(x), lambda: myia.asarray(x[10:])),
+            (myia.asarray(x), lambda: x[10:]),
+            (made, lambda: _runtime.host(np.reshape)(made, (1000, 300))),
+            (made, lambda: np.asarray(made)[5:]),
+        ):
+            start = float(a[-1])
+            view = other()
+            for _ in range(60):
+                a += 1.0
+            later = myia.asarray(np.zeros(())) + view if isinstance(view, np.ndarray) else view + 0.0
+            assert np.asarray(later).flat[-1] == start + 60
+    finally:
+        _runtime.set_inline_limit(INLINE_LIMIT)
 
 
 def test_products_report_overflow() -> None:

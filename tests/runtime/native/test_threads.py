@@ -405,8 +405,7 @@ def test_exit_while_a_thread_waits() -> None:
         threading.Thread(target=a.wait, daemon=True).start()
         time.sleep(0.1)
     """)
-    assert code == 0
-    assert not err or "RuntimeError: dropped: the runtime was shut down" in err
+    assert (code, err) == (0, "")
     assert took < 20
 
 
