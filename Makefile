@@ -32,13 +32,15 @@ help:
 	@echo "make nox     run the tests on every Python from 3.11 to 3.13 that is here"
 	@echo "make native-test    the runtime's own tests, in C++"
 	@echo "make sanitize       the same under the thread, address and undefined-behaviour sanitizers"
-	@echo "make bench-runtime  time the runtime against torch and JAX, which it installs (gigabytes)"
+	@echo "make bench-runtime  time the runtime against NumPy and torch, which it installs (gigabytes)"
 	@echo "make stub           write myia/_runtime.pyi anew from the compiled module"
 
 demo: $(VENV)/installed-demo
 	$(RUN) -m examples.demo
 
+# Programs and rules a second time with every kernel on the workers, in small parts.
 test: native-test $(VENV)/installed-test,demo
+	MYIA_QUEUED=1 $(RUN) -m pytest -q -n $(WORKERS) tests/test_programs.py tests/rules tests/test_regressions.py
 	$(RUN) -m pytest -n $(WORKERS)
 
 # -G: without it CMake takes make, which compiles one file after another.
