@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdlib>
 #include <cstring>
 
 namespace myia {
@@ -85,6 +86,26 @@ bool c_contiguous(const Layout& layout, Index item) noexcept {
     step *= layout.shape[d];
   }
   return true;
+}
+
+bool overlaps_itself(const Layout& layout, Index item) noexcept {
+  if (c_contiguous(layout, item)) return false;
+  // By rising strides, each must step over all that the axes before it reach.
+  int order[th::kMaxDims], axes = 0;
+  const auto stride = [&](int d) { return std::abs(layout.strides[d]); };
+  for (int d = 0; d < layout.ndim; ++d) {
+    if (layout.shape[d] == 0) return false;
+    if (layout.shape[d] == 1) continue;
+    int at = axes++;
+    for (; at > 0 && stride(order[at - 1]) > stride(d); --at) order[at] = order[at - 1];
+    order[at] = d;
+  }
+  Index reach = item;
+  for (int k = 0; k < axes; ++k) {
+    if (stride(order[k]) < reach) return true;
+    reach += stride(order[k]) * (layout.shape[order[k]] - 1);
+  }
+  return false;
 }
 
 void set_k_strides(Layout& layout, Index item, const Layout* const* operands, int count) noexcept {

@@ -96,8 +96,12 @@ Array* make_view(const Array* base, Index offset, const Layout& layout);
 Array* make_array(Kind kind, int ndim, const Index* shape);
 /// A new array of which `layout.strides` are set already and cover `bytes` bytes.
 Array* make_array(Kind kind, const Layout& layout, Index bytes);
+/// A new array of zeros in C order, perhaps pending (array/backprops.cpp).
+Array* zeros(Kind kind, int ndim, const Index* shape);
 void set_c_strides(Layout& layout, Index item) noexcept;
 bool c_contiguous(const Layout& layout, Index item) noexcept;
+/// Whether two elements of a view may share memory: a broadcast one, windows. Says yes if it is not sure.
+bool overlaps_itself(const Layout& layout, Index item) noexcept;
 /// Strides in the order of the operands' axes, as NumPy's order='K' gives a result.
 void set_k_strides(Layout& layout, Index item, const Layout* const* operands, int count) noexcept;
 
@@ -265,6 +269,7 @@ bool make_shaping(PyObject* module);
 bool make_backprops(PyObject* module);
 bool make_interchange(PyObject* module);
 bool make_index(PyObject* module);
+bool make_shadows(PyObject* module);
 bool make_cumulative(PyObject* module);
 
 extern PyMethodDef array_methods[];

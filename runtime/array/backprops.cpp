@@ -184,6 +184,8 @@ PyObject* unbroadcast(PyObject*, PyObject* const* args, Py_ssize_t count) {
 
 // -- zeros ------------------------------------------------------------------------------------------------------
 
+}  // namespace
+
 Array* zeros(Kind kind, int ndim, const Index* shape) {
   Owned made(as_object(make_array(kind, ndim, shape)));
   if (!made) return nullptr;
@@ -210,6 +212,8 @@ Array* zeros(Kind kind, int ndim, const Index* shape) {
   }
   return as_array(made.release());
 }
+
+namespace {
 
 PyObject* zeros_like(PyObject*, PyObject* x) {
   Operand like;

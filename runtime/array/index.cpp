@@ -242,7 +242,153 @@ PyObject* scatter_add(PyObject*, PyObject* const* args, Py_ssize_t count) {
   Py_RETURN_TRUE;
 }
 
+// -- taking away --------------------------------------------------------------------------------------------
+
+struct TakeAwayTask final : Task {
+  TakeAwayTask(const Array* out, const Array* source, const Array* index)
+      : Task("take_at"), out(out->storage), source(source->storage), index(index->storage), out_at(out->offset),
+        source_at(source->offset), index_at(index->offset), rows(source->layout.shape[0]),
+        row_bytes(source->item()), row_stride(source->layout.strides[0]), index_stride(index->layout.strides[0]),
+        count(index->layout.shape[0]) {
+    for (int d = 1; d < source->layout.ndim; ++d) row_bytes *= source->layout.shape[d];
+  }
+  void run(int) override {
+    try {
+      th::take_away(out->data() + out_at, source->data() + source_at, rows, row_bytes, row_stride,
+                    reinterpret_cast<const Index*>(index->data() + index_at), index_stride, count);
+    } catch (const std::out_of_range& error) {
+      throw KernelError("IndexError", error.what());
+    }
+  }
+  Storage *out, *source, *index;
+  Index out_at, source_at, index_at, rows, row_bytes, row_stride, index_stride, count;
+};
+
+/// For one array of int64 along the first axis of contiguous rows; null without an exception if it is not that.
+PyObject* take_rows_away(Array* source, PyObject* index_object) {
+  Owned holder;
+  if (PyArray_CheckExact(index_object) && PyArray_TYPE(reinterpret_cast<PyArrayObject*>(index_object)) == NPY_INT64) {
+    holder = Owned(as_object(share(reinterpret_cast<PyArrayObject*>(index_object))));
+    if (!holder) return nullptr;
+    index_object = holder.get();
+  }
+  if (!is_array(index_object)) return nullptr;
+  Array* index = as_array(index_object);
+  if (index->kind != Kind::int64 || index->layout.ndim != 1 || !source->layout.ndim || !source->layout.size() ||
+      !index->layout.size() || !rows_contiguous(source) || overlaps_itself(source->layout, source->item()) ||
+      source->storage->borrowed() || index->storage == source->storage)
+    return nullptr;
+  Index shape[th::kMaxDims];
+  Index size = shape[0] = index->layout.shape[0];
+  for (int d = 1; d < source->layout.ndim; ++d) size *= shape[d] = source->layout.shape[d];
+  Owned made(as_object(make_array(source->kind, source->layout.ndim, shape)));
+  if (!made) return nullptr;
+  Array* const out = as_array(made.get());
+  const bool ready = source->storage->idle() && index->storage->ready();
+  if (ready && !source->storage->failed() && !index->storage->failed() && size * kCheap <= inline_limit) {
+    try {
+      out->data();
+      source->data();
+      TakeAwayTask(out, source, index).run(0);
+    } catch (const KernelError& error) {
+      PyErr_SetString(PyExc_IndexError, error.what());
+      return nullptr;
+    } catch (const std::bad_alloc&) {
+      return PyErr_NoMemory();
+    }
+    source->storage->written();
+    return made.release();
+  }
+  if (holder) {
+    // The indices are the user's to change: what waits gets a copy.
+    holder = Owned(as_object(copy_of(index)));
+    if (!holder || !wait_ready(as_array(holder.get())->storage)) return nullptr;
+    index = as_array(holder.get());
+  }
+  if (!submit(std::make_unique<TakeAwayTask>(out, source, index), {source->storage, index->storage},
+              {source->storage, out->storage}))
+    return nullptr;
+  return made.release();
+}
+
+bool is_mask(PyObject* part) {
+  if (is_array(part)) return as_array(part)->kind == Kind::boolean;
+  return PyArray_Check(part) && PyArray_TYPE(reinterpret_cast<PyArrayObject*>(part)) == NPY_BOOL;
+}
+
+/// Whether an index may select an element more than once.
+bool may_repeat(PyObject* index) {
+  if (!PyTuple_CheckExact(index)) return !is_mask(index);
+  for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(index); ++k) {
+    PyObject* const part = PyTuple_GET_ITEM(index, k);
+    if (!(part == Py_Ellipsis || part == Py_None || PySlice_Check(part) || plain_integer(part) || is_mask(part)))
+      return true;
+  }
+  return false;
+}
+
+/// Zeros in `taken` where a later element of the same index was stored in the same place.
+bool forget_overwritten(PyArrayObject* array, PyObject* key, PyObject* taken) {
+  auto* const elements = reinterpret_cast<PyArrayObject*>(taken);
+  // NumPy says itself which store comes last. Only the places that are stored into are touched.
+  Owned last(PyArray_SimpleNew(PyArray_NDIM(array), PyArray_DIMS(array), NPY_INTP));
+  Owned numbers(PyArray_Arange(0.0, static_cast<double>(PyArray_SIZE(elements)), 1.0, NPY_INTP));
+  PyArray_Dims shape{PyArray_DIMS(elements), PyArray_NDIM(elements)};
+  Owned order(numbers ? PyArray_Newshape(reinterpret_cast<PyArrayObject*>(numbers.get()), &shape, NPY_CORDER) : nullptr);
+  if (!last || !order || PyObject_SetItem(last.get(), key, order.get()) < 0) return false;
+  Owned found(PyObject_GetItem(last.get(), key));
+  Owned lost(found ? PyObject_RichCompare(found.get(), order.get(), Py_NE) : nullptr);
+  Owned zero(PyFloat_FromDouble(0.0));
+  return lost && zero && PyObject_SetItem(taken, lost.get(), zero.get()) == 0;
+}
+
+PyObject* take_away_on_host(Array* array, PyObject* index) {
+  Owned view(to_numpy(array)), key(to_host(index)), zero(PyFloat_FromDouble(0.0));
+  Owned taken(view && key && zero ? PyObject_GetItem(view.get(), key.get()) : nullptr);
+  if (!taken) return nullptr;
+  const bool is_new = !PyArray_Check(taken.get()) || !PyArray_BASE(reinterpret_cast<PyArrayObject*>(taken.get()));
+  if (!is_new) taken = Owned(PyArray_NewCopy(reinterpret_cast<PyArrayObject*>(taken.get()), NPY_KEEPORDER));
+  if (!taken || PyObject_SetItem(view.get(), key.get(), zero.get()) < 0) return nullptr;
+  array->storage->written();
+  if (PyArray_Check(taken.get()) && may_repeat(index) &&
+      !forget_overwritten(reinterpret_cast<PyArrayObject*>(view.get()), key.get(), taken.get()))
+    return nullptr;
+  return from_host(taken.get());
+}
+
+/// take_at(d, index): d[index], and zeros in its place.
+PyObject* take_at(PyObject*, PyObject* const* args, Py_ssize_t count) {
+  if (count != 2 || !is_array(args[0])) {
+    PyErr_SetString(PyExc_TypeError, "take_at() takes an Array and an index");
+    return nullptr;
+  }
+  Array* const array = as_array(args[0]);
+  PyObject* const index = args[1];
+  if (!check_writable(array)) return nullptr;
+  Selection made;
+  bool whole = false;
+  switch (select(array, index, made, whole)) {
+    case Form::error: return nullptr;
+    case Form::view: {
+      static PyObject* const zero = PyFloat_FromDouble(0.0);
+      Owned view(as_object(make_view(array, made.offset, made.layout)));
+      if (!view) return nullptr;
+      if (whole && !wait_ready(array->storage)) return nullptr;
+      Owned taken(whole ? scalar_at(array->storage->data() + made.offset, array->kind)
+                        : as_object(copy_of(as_array(view.get()))));
+      return taken && assign(as_array(view.get()), zero) ? taken.release() : nullptr;
+    }
+    case Form::other: break;
+  }
+  PyObject* const rows = take_rows_away(array, index);
+  return rows || PyErr_Occurred() ? rows : take_away_on_host(array, index);
+}
+
 PyMethodDef functions[] = {
+    {"take_at", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(take_at)), METH_FASTCALL,
+     "take_at(d, index): a copy of d[index], and zeros in its place.\n\n"
+     "Where the index repeats an element, the occurrence that a store with this index leaves there has its value,\n"
+     "the others have zero."},
     {"scatter_add", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(scatter_add)), METH_FASTCALL,
      "scatter_add(out, index, g): out[index] += g along the first axis, repeats adding up; False if it cannot."},
     {},

@@ -81,6 +81,17 @@ void take(char* out, const char* source, Index rows, Index row_bytes, Index row_
   }
 }
 
+void take_away(char* out, char* source, Index rows, Index row_bytes, Index row_stride_bytes, const Index* index,
+               Index index_stride_bytes, Index count) {
+  const Rows chosen(index, index_stride_bytes, rows, 0, count);
+  const auto bytes = static_cast<std::size_t>(row_bytes);
+  for (Index k = count - 1; k >= 0; --k) {
+    char* const row = source + chosen[k] * row_stride_bytes;
+    std::memcpy(out + k * row_bytes, row, bytes);
+    std::memset(row, 0, bytes);
+  }
+}
+
 bool can_scatter_add(Kind kind) noexcept { return kind != Kind::boolean && kind != Kind::float16; }
 
 void scatter_add(Kind kind, char* out, Index rows, Index row_items, Index row_stride_bytes, const char* g,

@@ -12,6 +12,11 @@ namespace myia::th {
 void take(char* out, const char* source, Index rows, Index row_bytes, Index row_stride_bytes,
           const Index* index, Index index_stride_bytes, Index begin, Index end);
 
+/// The same, and zeros where it was taken from. Of an index that is repeated the last takes what is there, and the
+/// others zeros: so does an assignment with that index deal out what it stores. Do not split it over threads.
+void take_away(char* out, char* source, Index rows, Index row_bytes, Index row_stride_bytes, const Index* index,
+               Index index_stride_bytes, Index count);
+
 /// out[index[k]] += g[k] for begin <= k < end in order, by rows of `row_items` contiguous elements; `rows`
 /// counts those of `out`. Indices are treated as in `take`. Rows may meet more than once: do not split one
 /// scatter over threads, nor let `g` and `out` share memory. Booleans and float16 are not added: see
