@@ -12,10 +12,12 @@ from types import FunctionType
 from typing import Any
 
 import myia.adjoint.rules  # noqa: F401 - fills the tables
+from myia.adjoint.code import load_name, runtime_call, shadows_call
 from myia.adjoint.control import Sweeps, sweeps
-from myia.adjoint.reverse import Reversal, reverse, runtime_call
+from myia.adjoint.reverse import Reversal, reverse
 from myia.analysis.activity import activity
-from myia.analysis.mutation import refuse_mutation
+from myia.analysis.alias import RESULT, AliasAnalysis, Aliases, is_reference, may_refer
+from myia.analysis.mutation import refuse_mutation, refuse_unseen_writes
 from myia.codegen.emit import Printer
 from myia.codegen.fold import fold_temporaries
 from myia.codegen.load import LoadedModule, load
@@ -23,10 +25,12 @@ from myia.codegen.lower import Lowering
 from myia.codegen.namespace import Namespace
 from myia.errors import NotDifferentiable
 from myia.parse.guard import guard
-from myia.parse.infer import Inference, Typed
+from myia.parse.infer import Inference
 from myia.parse.normalize import show, text_of
 from myia.parse.program import Program, names_read, names_written, statements_of
+from myia.parse.settle import writes_in_place
 from myia.parse.trees import own_nodes
+from myia.parse.typed import Typed
 from myia.parse.types import (
     ANY,
     Scalar,
@@ -37,6 +41,10 @@ from myia.parse.types import (
     may_be_number,
     may_hold_array,
 )
+from myia.runtime.shadows import Shadows
+
+PairKey = tuple[Typed, tuple[str, ...], frozenset[str]]
+"""A called program, its active arguments, and those whose adjoints are in shadows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +59,8 @@ class Compiled:
     holds: Callable[[], bool]
     """Whether everything the compiler resolved is still as it was."""
     notes: tuple[tuple[Typed, Sweeps], ...]
+    returned: tuple[int, ...] = ()
+    """Of a pair: the positions of the arguments whose adjoints the backward half gives."""
     takes_arrays: bool = True
     """Whether an argument may be or hold an array, which the emitted code wants as a native one."""
 
@@ -71,26 +81,53 @@ class Compiled:
 
 
 def compile_gradient(
-    function: FunctionType, arguments: tuple[Type, ...], selected: tuple[int, ...]
+    function: FunctionType,
+    arguments: tuple[Type, ...],
+    selected: tuple[int, ...],
+    donated: frozenset[int] = frozenset(),
 ) -> Compiled:
-    """Compile the gradient of `function` with respect to the selected parameters."""
+    """Compile the gradient of `function` with respect to the selected parameters.
+
+    `donated`: the parameters whose arguments may be written into.
+    """
     unit = _Unit()
     program = unit.inference.program_of(function)
     typed = unit.inference.infer(program, arguments)
     wrt = tuple(program.parameters[k].name for k in selected)
+    given = frozenset(program.parameters[k].name for k in donated)
     unit.check_result(typed)
-    module = unit.joined(typed, wrt)
+    unit.uses_shadows = writes_in_place(typed)
+    module = unit.joined(typed, wrt, given)
     compiled = unit.finish(module, program.name, f"{program.name}_grad", function)
     return replace(compiled, takes_arrays=any(map(may_hold_array, arguments)))
 
 
-def compile_pair(function: FunctionType, arguments: tuple[Type, ...], active: tuple[int, ...]) -> Compiled:
-    """Compile `f_forward` and `f_backward` for a function met at run time."""
-    unit = _Unit()
+def compile_pair(
+    function: FunctionType, arguments: tuple[Type, ...], active: tuple[int, ...], shadowed: bool = False
+) -> Compiled:
+    """Compile `f_forward` and `f_backward` for a function met at run time.
+
+    `shadowed`: the adjoints of arrays and containers are in shadows. If they are not, the function may
+    not write into its arguments; raises UnsupportedMutation.
+    """
+    unit = _Unit(uses_shadows=shadowed)
     program = unit.inference.program_of(function)
     typed = unit.inference.infer(program, arguments)
-    base = unit.pair_of(typed, tuple(program.arguments[k] for k in active))
-    return unit.finish(typed, program.name, base, function)
+    forced: frozenset[str] = frozenset()
+    if shadowed:
+        forced = frozenset(n for n, t in zip(program.arguments, arguments, strict=True) if may_refer(t))
+        forced |= {RESULT}
+    else:
+        refuse_unseen_writes(typed, unit.analysis)
+        unit.uses_shadows = writes_in_place(typed)
+    wanted = tuple(program.arguments[k] for k in active)
+    base = unit.pair_of(typed, wanted, forced)
+    compiled = unit.finish(typed, program.name, base, function)
+    if unit.uses_shadows and not shadowed:
+        forward, backward = compiled.run
+        compiled = replace(compiled, run=(forward, lambda record, d: backward(record, d, Shadows())))
+    returned = unit.returned[typed, wanted, forced]
+    return replace(compiled, returned=tuple(k for k in active if program.arguments[k] in returned))
 
 
 @dataclass
@@ -98,15 +135,19 @@ class _Unit:
     """One emitted module: a gradient and the pairs of the functions it calls."""
 
     inference: Inference = field(default_factory=Inference)
+    analysis: AliasAnalysis = field(default_factory=AliasAnalysis)
     namespace: Namespace = field(default_factory=Namespace)
     printer: Printer = field(default_factory=lambda: Printer(""))
-    pairs: dict[tuple[Typed, tuple[str, ...]], str] = field(default_factory=dict)
+    pairs: dict[PairKey, str] = field(default_factory=dict)
+    returned: dict[PairKey, tuple[str, ...]] = field(default_factory=dict)
     notes: list[tuple[Typed, Sweeps]] = field(default_factory=list)
     checked: set[Typed] = field(default_factory=set)
+    uses_shadows: bool = False
+    """Whether something is written in place anywhere: the backward halves then take the shadows."""
 
     # -- the outermost function -------------------------------------------------------------------
 
-    def joined(self, typed: Typed, wrt: tuple[str, ...]) -> Typed:
+    def joined(self, typed: Typed, wrt: tuple[str, ...], donated: frozenset[str]) -> Typed:
         """Emit one function that runs both sweeps."""
         program = typed.program
         name = self.namespace.fresh(f"{program.name}_grad")
@@ -115,17 +156,26 @@ class _Unit:
         reversal, both = self.differentiate(typed, frozenset(wrt), fresh)
         adjoints = reversal.adjoint_names
         seed: list[ast.stmt] = []
+        private = self.private(typed, reversal.aliases, donated)
+        if reversal.aliases.shadowed and any(map(reversal.kept, reversal.aliases.classes)):
+            seed.append(_assign("shadows", runtime_call("Shadows"), _return_of(program)))
         at = _wrong_return(typed) or _return_of(program)
         one = runtime_call("ones_like", ast.Name(result, ast.Load()))
-        if result in adjoints:
+        if reversal.kept(result):
+            given = shadows_call("add", load_name(result), ast.Constant(0.0), one)
+            seed.append(_assign(adjoints[result], given, at))
+        elif result in adjoints:
             exact = isinstance(typed.result, Scalar) and typed.result.kind == "float"
-            seed = [_assign(adjoints[result], ast.Constant(1.0) if exact else one, at)]
+            seed.append(_assign(adjoints[result], ast.Constant(1.0) if exact else one, at))
         elif not is_number(typed.result):
-            seed = [ast.copy_location(ast.Expr(one), at)]
+            seed.append(ast.copy_location(ast.Expr(one), at))
         ended: list[ast.expr] = []
         bound = reversal.bound_at_start
         for argument in wrt:
-            if argument in adjoints and argument in bound:
+            if reversal.kept(argument):
+                own = load_name(adjoints[argument]) if argument in bound else ast.Constant(0.0)
+                ended.append(shadows_call("tree", load_name(argument), own))
+            elif argument in adjoints and argument in bound:
                 ended.append(ast.Name(adjoints[argument], ast.Load()))
             else:
                 ended.append(ast.Constant(0.0))  # made an array or a container by the API
@@ -135,11 +185,15 @@ class _Unit:
             value = fresh("value")
             kept = [_assign(value, ast.Name(result, ast.Load()), at)]
             result = value
+        elif reversal.aliases.in_shadow(result):
+            value = fresh("value")  # and earlier elements
+            kept = [_assign(value, runtime_call("detached", load_name(result)), at)]
+            result = value
         returned = _result_of([ast.Name(result, ast.Load()), *ended])
         lower = self.lowering(typed, reversal)
         wanted = ", ".join(wrt)
         doc = f"d {program.name} / d {wanted}  ({_file(program)}), specialised for {_signature(typed)}."
-        sweep = [*self.namespace.load(program), *lower.block([*both.setup, *both.forward, *kept])]
+        sweep = [*self.namespace.load(program), *lower.block([*private, *both.setup, *both.forward, *kept])]
         back = lower.block([*seed, *both.reverse])
         parts = self.folded(program, sweep, back, lower.block([returned]))
         titled = list(zip(("forward", "reverse", ""), parts, strict=True))
@@ -148,15 +202,22 @@ class _Unit:
 
     # -- called functions -------------------------------------------------------------------------
 
-    def pair_of(self, typed: Typed, active: tuple[str, ...]) -> str:
-        """Emit `f_forward` and `f_backward` for a callee; gives `f`."""
-        key = (typed, active)
+    def pair_of(self, typed: Typed, active: tuple[str, ...], shadowed: frozenset[str] = frozenset()) -> str:
+        """Emit `f_forward` and `f_backward` for a callee; gives `f`.
+
+        `shadowed`: the arguments, and perhaps the result, whose adjoints the caller keeps in shadows. The
+        backward half gives the adjoints of the other active arguments, and of those that may be numbers.
+        """
+        key = (typed, active, shadowed)
         if key in self.pairs:
             return self.pairs[key]
         program = typed.program
         base = self.pairs[key] = self.base_name(program)
+        self.returned[key] = tuple(
+            a for a in active if a not in shadowed or not is_reference(typed.types.get(a, ANY))
+        )
         fresh = self.fresh_for(program)
-        reversal, both, given = self.differentiate_pair(typed, active, fresh)
+        reversal, both, given = self.differentiate_pair(typed, active, shadowed, fresh)
         adjoints, result = reversal.adjoint_names, program.result
         lower = self.lowering(typed, reversal)
         record = _tuple([ast.Name(name, ast.Load()) for name in both.saved])
@@ -167,10 +228,15 @@ class _Unit:
             targets: list[ast.expr] = [ast.Name(name, ast.Store()) for name in both.saved]
             target = ast.Tuple(targets, ast.Store())
             unpack = [ast.Assign([target], ast.Name("record", ast.Load()))]
+        if reversal.kept(result) and RESULT not in shadowed:
+            seeded = shadows_call("add", load_name(result), ast.Constant(0.0), load_name(d_result))
+            unpack.append(_assign(d_result, seeded, _return_of(program)))
         ended: list[ast.expr] = []
-        for argument in active:
+        for argument in self.returned[key]:
             if argument in adjoints and argument in reversal.bound_at_start:
                 ended.append(ast.Name(adjoints[argument], ast.Load()))
+            elif reversal.kept(argument) and argument not in shadowed:
+                ended.append(shadows_call("tree", load_name(argument), ast.Constant(0.0)))
             elif argument in given:
                 ended.append(runtime_call("zeros_like", ast.Name(given[argument], ast.Load())))
             else:
@@ -192,7 +258,7 @@ class _Unit:
         )
         self.printer.function(
             f"{base}_backward",
-            ["record", d_result],
+            ["record", d_result, *(["shadows"] if self.uses_shadows else [])],
             f"The adjoints of {', '.join(active)} in {program.name}  {place}",
             [("", self.folded(program, lower.block([*unpack, *both.reverse, _result_of(ended)]))[0])],
             program.source.filename,
@@ -212,16 +278,26 @@ class _Unit:
     # -- the passes -------------------------------------------------------------------------------
 
     def differentiate_pair(
-        self, typed: Typed, active: tuple[str, ...], fresh: Any
+        self, typed: Typed, active: tuple[str, ...], shadowed: frozenset[str], fresh: Any
     ) -> tuple[Reversal, Sweeps, dict[str, str]]:
         """Also, for arguments without any adjoint, the variable that holds what was given for them."""
-        reversal = self.reversal(typed, frozenset(active), fresh, called=True)
+        forced = {*shadowed - {RESULT}, *({typed.program.result} if RESULT in shadowed else ())}
+        reversal = self.reversal(typed, frozenset(active), fresh, frozenset(forced), called=True)
         unused = [
-            a for a in active if a not in reversal.bound_at_start and not is_number(typed.types.get(a, ANY))
+            a
+            for a in active
+            if a not in reversal.bound_at_start
+            and not is_number(typed.types.get(a, ANY))
+            and not reversal.kept(a)
         ]
         written = {name for s in statements_of(typed.program.body) for name in names_written(s)}
         given = {a: fresh(f"{a}_given") if a in written else a for a in unused}
-        both = sweeps(typed.program, reversal, fresh, True, frozenset(given.values()))
+        ended = set(given.values())
+        if reversal.kept(typed.program.result) and RESULT not in shadowed:
+            ended.add(typed.program.result)
+        ended |= {a for a in active if reversal.kept(a) and a not in shadowed}
+        restored = frozenset(a for a in typed.program.arguments if reversal.aliases.in_shadow(a))
+        both = sweeps(typed.program, reversal, fresh, True, frozenset(ended), restored)
         copies = [
             _assign(copy, ast.Name(a, ast.Load()), typed.program.source.node)
             for a, copy in given.items()
@@ -230,15 +306,48 @@ class _Unit:
         self.notes.append((typed, both))
         return reversal, replace(both, setup=[*copies, *both.setup]), given
 
-    def reversal(self, typed: Typed, selected: frozenset[str], fresh: Any, called: bool = False) -> Reversal:
-        refuse_mutation(typed, self.inference, self.checked)
-        return reverse(typed, activity(typed, selected), self.inference, self.pair_of, fresh, called)
+    def reversal(
+        self,
+        typed: Typed,
+        selected: frozenset[str],
+        fresh: Any,
+        forced: frozenset[str] = frozenset(),
+        called: bool = False,
+    ) -> Reversal:
+        refuse_mutation(typed, self.inference, self.analysis, self.checked)
+        aliases = self.analysis.of(typed, forced)
+        return reverse(
+            typed,
+            activity(typed, selected, aliases),
+            aliases,
+            self.inference,
+            self.analysis,
+            self.pair_of,
+            fresh,
+            called,
+            self.uses_shadows,
+        )
 
     def differentiate(self, typed: Typed, selected: frozenset[str], fresh: Any) -> tuple[Reversal, Sweeps]:
         reversal = self.reversal(typed, selected, fresh)
-        both = sweeps(typed.program, reversal, fresh, split=False)
+        ended = frozenset(name for name in selected if reversal.kept(name))
+        both = sweeps(typed.program, reversal, fresh, split=False, ended=ended)
         self.notes.append((typed, both))
         return reversal, both
+
+    def private(self, typed: Typed, aliases: Aliases, donated: frozenset[str]) -> list[ast.stmt]:
+        """Copies of the arguments that the function writes into, which belong to the caller."""
+        names = [n for n, t in zip(typed.program.arguments, typed.arguments, strict=True) if may_refer(t)]
+        written = [n for n in names if aliases.class_of(n) in aliases.written]
+        if not written:
+            return []
+        values = _tuple([load_name(n) for n in names])
+        spelled = _tuple([ast.Constant(n) for n in names])
+        flags = _tuple([ast.Constant(n in written) for n in names])
+        given = _tuple([ast.Constant(n in donated) for n in names])
+        targets = ast.Tuple([ast.Name(n, ast.Store()) for n in names], ast.Store())
+        call = runtime_call("private", values, spelled, flags, given)
+        return [ast.copy_location(ast.Assign([targets], call), typed.program.source.node)]
 
     def lowering(self, typed: Typed, reversal: Reversal) -> Lowering:
         return Lowering(typed.program, {**typed.types, **reversal.adjoint_types}, self.namespace)
@@ -259,6 +368,7 @@ class _Unit:
             "math",
             "record",
             "reversed",
+            "shadows",
         }
         for s in statements_of(program.body):
             taken.update(names_written(s), names_read(s))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 
-from myia.adjoint.reverse import DynamicCall, UserCall, runtime_call
-from myia.parse.infer import CLOSURE
+from myia.adjoint.code import runtime_call
+from myia.adjoint.reverse import DynamicCall, UserCall
+from myia.parse.typed import CLOSURE, Operation
 
 
 def call_forward(call: UserCall) -> ast.expr:
@@ -24,7 +25,10 @@ def call_at_run_time(value: ast.expr, call: DynamicCall) -> ast.expr:
     """`rt.call(...)`: gives the value and a pullback, for whatever the function turns out to be."""
     active = ast.Tuple([ast.Constant(a) for a in call.active], ast.Load())
     if isinstance(value, ast.Attribute):
-        return runtime_call("get_attribute", value.value, ast.Constant(value.attr))
+        got = runtime_call("get_attribute", value.value, ast.Constant(value.attr))
+        if call.shadowed:
+            got.keywords.append(ast.keyword("shadowed", ast.Constant(True)))
+        return got
     assert isinstance(value, ast.Call)
     keys: list[ast.expr | None] = [None if k.arg is None else ast.Constant(k.arg) for k in value.keywords]
     keywords: ast.expr = ast.Dict(keys, [k.value for k in value.keywords])
@@ -40,5 +44,28 @@ def call_at_run_time(value: ast.expr, call: DynamicCall) -> ast.expr:
     flags = spread if any(flag.value for flag in spread) else []
     if isinstance(value.func, ast.Attribute) and call.method:
         receiver, name = value.func.value, ast.Constant(value.func.attr)
-        return runtime_call("call_method", receiver, name, arguments, keywords, active, *flags)
-    return runtime_call("call", value.func, arguments, keywords, active, *flags)
+        made = runtime_call("call_method", receiver, name, arguments, keywords, active, *flags)
+    else:
+        made = runtime_call("call", value.func, arguments, keywords, active, *flags)
+    if call.shadowed:
+        made.keywords.append(ast.keyword("shadowed", ast.Constant(True)))
+    return made
+
+
+def mutation(operation: Operation, value: ast.expr) -> ast.expr:
+    """`rt.mutate(...)`: runs what writes in place; gives its value, and what undoes it."""
+    kind, *rest = operation.function
+    fixed: list[ast.expr] = [ast.Constant(part) for part in rest]
+    if kind == "function":
+        assert isinstance(value, ast.Call)
+        fixed = [value.func]
+    positional = [o for name, o in operation.operands.items() if name.isdigit() or name in ("x", "i", "y")]
+    named = [
+        ast.keyword(n, o) for n, o in operation.operands.items() if not (n.isdigit() or n in ("x", "i", "y"))
+    ]
+    if kind in ("method", "setattr"):
+        positional = [positional[0], *fixed, *positional[1:]]
+        fixed = []
+    made = runtime_call("mutate", ast.Constant(kind), *fixed, *positional)
+    made.keywords.extend(named)
+    return made

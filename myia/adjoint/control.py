@@ -18,7 +18,9 @@ import ast
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from myia.adjoint.code import as_index, load_name, runtime_call
 from myia.adjoint.economy import compute_again, keep_shapes
+from myia.adjoint.handles import bind_handles
 from myia.adjoint.mirror import (
     Branch,
     Loop,
@@ -27,9 +29,9 @@ from myia.adjoint.mirror import (
     Point,
     Step,
     assign_names,
+    contents_of,
     count_loops,
     inside,
-    load_name,
     skeleton_of,
     steps_of,
 )
@@ -54,29 +56,40 @@ def sweeps(
     fresh: Callable[[str], str],
     split: bool,
     ended: frozenset[str] = frozenset(),
+    restored: frozenset[str] = frozenset(),
 ) -> Sweeps:
     """Both sweeps of a program.
 
     `split`: they go into two functions, so that names must be carried over, `ended` among them, which
-    are read after the reverse sweep.
+    are read after the reverse sweep. `restored`: arguments whose contents the reverse sweep leaves as
+    they were before the forward sweep.
     """
+    aliases = reversal.aliases
+    at_start = frozenset(contents_of(restored, aliases))
     saving: set[ast.AST] = set()
     named = _remembering(fresh)
     while True:
         nodes = MirrorBuilder(reversal, named, saving).block(program.body)
-        computed = compute_again(nodes, reversal.typed)
+        nodes.insert(0, Point([], ended))
+        computed = compute_again(nodes, reversal.typed, aliases)
         keep_shapes(nodes, reversal.typed, named, saving)
+        bind_handles(nodes, reversal)
         count_loops(nodes)
         reads: dict[ast.stmt, frozenset[str]] = {}
-        skeleton = list(skeleton_of(nodes, reads))
+        skeleton = list(skeleton_of(nodes, reads, aliases))
         reads = {s: names - computed for s, names in reads.items()}
-        records = to_be_recorded(skeleton, reads)
+        overwrites = {
+            step.statement: step.overwritten.memory
+            for step in steps_of(nodes)
+            if step.overwritten is not None
+        }
+        records = to_be_recorded(skeleton, reads, overwrites, at_start)
         found = {step.origin for step in steps_of(nodes) if step.statement in records.saves}
         if found <= saving:
             break
         # A statement that saves must be passed in the reverse sweep, to restore: so must its loop and branch.
         saving |= found
-    weaver = _Weaver(program, skeleton, records, reads, fresh)
+    weaver = _Weaver(program, nodes, skeleton, records, reads, fresh)
     reverse = weaver.reverse(nodes)
     forward = weaver.forward(nodes)
     saved = weaver.carried(forward, reverse, ended) if split else ()
@@ -101,6 +114,7 @@ def _remembering(fresh: Callable[[str], str]) -> Callable[[str, object], str]:
 @dataclass
 class _Weaver:
     program: Program
+    nodes: list[Node]
     skeleton: list[ast.stmt]
     records: Records
     reads: dict[ast.stmt, frozenset[str]]
@@ -112,10 +126,16 @@ class _Weaver:
         arguments = frozenset((*self.program.arguments, *self.program.inputs))
         self.assigned, self.assigned_at_end = assigned_before(self.skeleton, arguments)
         written = {name for s in self.skeleton for inner in inside(s) for name in names_written(inner)}
+        owners = {
+            step.statement: step.overwritten.owner
+            for step in steps_of(self.nodes)
+            if step.overwritten is not None
+        }
         for s, names in self.records.saves.items():
             for name in names:
-                self.stacks[s, name] = self.fresh(f"{name}_saved")
-                if name not in self.assigned.get(s, frozenset()):
+                stored = name not in names_written(s)
+                self.stacks[s, name] = self.fresh(f"{owners[s]}_overwritten" if stored else f"{name}_saved")
+                if not stored and name not in self.assigned.get(s, frozenset()):
                     self.missing[name] = None
         for s, read in self.reads.items():
             if isinstance(s, ast.Pass) and s in self.assigned:
@@ -127,7 +147,7 @@ class _Weaver:
             match node:
                 case Step(statement):
                     done += self._checks(statement)
-                    done += [_push(self.stacks[statement, v], v, statement) for v in self._saves(statement)]
+                    done += [self._push(node, v) for v in self._saves(statement)]
                     done.append(statement)
                 case Branch(s, body, orelse):
                     done += self._checks(node.skeleton)
@@ -170,16 +190,14 @@ class _Weaver:
         for node in reversed(nodes):
             match node:
                 case Step(statement, code):
-                    pops = [
-                        _pop(self.stacks[statement, v], v, statement)
-                        for v in reversed(self._saves(statement))
-                    ]
+                    pops = [self._pop(node, v) for v in reversed(self._saves(statement))]
                     # The code reads an operand as it was before the statement, a result as it was after.
                     early = [
                         k
                         for k, v in enumerate(reversed(self._saves(statement)))
-                        if v in names_read(statement)
+                        if v in names_read(statement) or v not in names_written(statement)
                     ]
+                    done += node.before
                     done += [pops[k] for k in early]
                     done += code
                     done += [pop for k, pop in enumerate(pops) if k not in early]
@@ -203,6 +221,23 @@ class _Weaver:
         if untaken:
             return [ast.copy_location(ast.If(ast.UnaryOp(ast.Not(), s.test), untaken, []), s)]
         return []
+
+    def _push(self, step: Step, name: str) -> ast.stmt:
+        """Save a variable, or the elements that a store writes over."""
+        stack = self.stacks[step.statement, name]
+        if name in names_written(step.statement):
+            return _push(stack, load_name(name), step.statement)
+        assert step.overwritten is not None
+        old = runtime_call("copied_at", load_name(step.overwritten.owner), as_index(step.overwritten.index))
+        return _push(stack, old, step.statement)
+
+    def _pop(self, step: Step, name: str) -> ast.stmt:
+        stack = self.stacks[step.statement, name]
+        if name in names_written(step.statement):
+            return _pop(stack, ast.Name(name, ast.Store()), step.statement)
+        assert step.overwritten is not None
+        owner, index = step.overwritten.owner, step.overwritten.index
+        return _pop(stack, ast.Subscript(load_name(owner), index, ast.Store()), step.statement)
 
     def _saves(self, statement: ast.stmt) -> tuple[str, ...]:
         return self.records.saves.get(statement, ())
@@ -255,11 +290,11 @@ def _increment(steps: str) -> ast.stmt:
     return ast.AugAssign(ast.Name(steps, ast.Store()), ast.Add(), ast.Constant(1))
 
 
-def _push(stack: str, name: str, at: ast.stmt) -> ast.stmt:
+def _push(stack: str, value: ast.expr, at: ast.stmt) -> ast.stmt:
     append = ast.Attribute(load_name(stack), "append", ast.Load())
-    return ast.copy_location(ast.Expr(ast.Call(append, [load_name(name)], [])), at)
+    return ast.copy_location(ast.Expr(ast.Call(append, [value], [])), at)
 
 
-def _pop(stack: str, name: str, at: ast.stmt) -> ast.stmt:
+def _pop(stack: str, target: ast.expr, at: ast.stmt) -> ast.stmt:
     pop = ast.Call(ast.Attribute(load_name(stack), "pop", ast.Load()), [], [])
-    return assign_names([name], pop, at)
+    return ast.copy_location(ast.Assign([target], pop), at)

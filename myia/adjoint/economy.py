@@ -11,20 +11,21 @@ import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from myia.adjoint.mirror import Branch, Loop, Node, Point, Step, reads_of, steps_of
-from myia.adjoint.reverse import runtime_call
-from myia.parse.infer import Typed
+from myia.adjoint.code import runtime_call
+from myia.adjoint.mirror import Branch, Loop, Node, Point, Step, read_for_values, reads_of, steps_of
+from myia.analysis.alias import Aliases
 from myia.parse.program import names_read, names_written
+from myia.parse.typed import Typed
 from myia.parse.types import ANY, Array, List, Tuple, is_number
 
 
-def compute_again(nodes: list[Node], typed: Typed) -> frozenset[str]:
+def compute_again(nodes: list[Node], typed: Typed, aliases: Aliases) -> frozenset[str]:
     """Compute again, in the reverse sweep, what costs less than saving; gives the names.
 
     That is the sum, difference, product or negation of two numbers, and an item of a sequence: an
     operation whose operands the reverse sweep has anyway, or that do not change in the loop.
     """
-    search = _Recomputation(nodes, typed)
+    search = _Recomputation(nodes, typed, aliases)
     search.block(nodes, inside=False)
     return frozenset(search.computed)
 
@@ -33,6 +34,7 @@ def compute_again(nodes: list[Node], typed: Typed) -> frozenset[str]:
 class _Recomputation:
     nodes: list[Node]
     typed: Typed
+    aliases: Aliases
     computed: set[str] = field(default_factory=set)
     steady: set[str] = field(default_factory=set)
     """Names that no loop writes, and positions of loops."""
@@ -98,6 +100,8 @@ class _Recomputation:
                 operands = names_read(value)
                 return all(is_number(self.typed.types.get(n, ANY)) for n in (name, *operands))
             case ast.Subscript(ast.Name(owner), ast.Name() | ast.Constant() as index):
+                if self.aliases.in_shadow(owner):
+                    return False  # it may be overwritten, and would have to be saved
                 sequence = isinstance(self.typed.types.get(owner, ANY), (Array, List, Tuple))
                 return sequence and is_number(self.typed.type_of(index))
         return False
@@ -119,7 +123,7 @@ def keep_shapes(
     nodes: list[Node], typed: Typed, named: Callable[[str, object], str], saving: set[ast.AST]
 ) -> None:
     """Where an array is only asked for its shape, to sum a broadcast away, save the shape instead."""
-    read = {name for code in _codes(nodes) for name in _read_for_values(code)}
+    read = {name for code in _codes(nodes) for name in read_for_values(code)}
     asked = {name for code in _codes(nodes) for name in _asked_for_shape(code)}
     in_loops = {name: s for s in _steps_in_loops(nodes) for name in names_written(s.statement)}
     shapes: dict[str, str] = {}
@@ -167,20 +171,6 @@ class _ShapeOf(ast.NodeTransformer):
             ):
                 return runtime_call("sum_to", g, ast.Name(self.shapes[name], ast.Load()))
         return node
-
-
-def _read_for_values(code: list[ast.stmt]) -> Iterator[str]:
-    """The names code reads, those that are only asked for their shape left out."""
-    pending: list[ast.AST] = list(code)
-    while pending:
-        node = pending.pop()
-        match node:
-            case ast.Call(ast.Attribute(ast.Name("rt"), "unbroadcast"), [g, ast.Name()]):
-                pending.append(g)
-            case ast.Name(name):
-                yield name
-            case _:
-                pending.extend(ast.iter_child_nodes(node))
 
 
 def _asked_for_shape(code: list[ast.stmt]) -> Iterator[str]:

@@ -7,11 +7,14 @@ top. `economy.py` edits it, `control.py` weaves in the saves and writes the swee
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from myia.adjoint.call import call_at_run_time, call_forward
-from myia.adjoint.reverse import Reversal, runtime_call
+from myia.adjoint.call import call_at_run_time, call_forward, mutation
+from myia.adjoint.code import load_name, runtime_call
+from myia.adjoint.reverse import Overwritten, Reversal
+from myia.analysis.alias import Aliases
+from myia.analysis.record import content
 from myia.parse.program import names_read, names_written
 
 
@@ -19,13 +22,18 @@ from myia.parse.program import names_read, names_written
 class Step:
     """A simple statement, its reverse code, and the statement of the program it was made from.
 
-    `saves`: the forward sweep saves something before it.
+    `saves`: the forward sweep saves something before it; `before`: reverse code that runs before what
+    was saved is restored; `overwritten`: the elements of an array it writes over; `contents`: variables
+    whose contents its reverse code reads through a record.
     """
 
     statement: ast.stmt
     code: list[ast.stmt]
     origin: ast.AST
     saves: bool = False
+    before: list[ast.stmt] = field(default_factory=list)
+    overwritten: Overwritten | None = None
+    contents: frozenset[str] = frozenset()
 
 
 @dataclass(eq=False)
@@ -74,7 +82,12 @@ class MirrorBuilder:
     saving: set[ast.AST]
 
     def step(self, statement: ast.stmt, code: list[ast.stmt], origin: ast.AST) -> Step:
-        return Step(statement, code, origin, origin in self.saving)
+        step = Step(statement, code, origin, origin in self.saving)
+        if isinstance(origin, ast.stmt):
+            step.before = self.reversal.before.get(origin, [])
+            step.overwritten = self.reversal.overwritten.get(origin)
+            step.contents = self.reversal.contents.get(origin, frozenset())
+        return step
 
     def block(self, statements: list[ast.stmt]) -> list[Node]:
         return [node for statement in statements for node in self.statement(statement)]
@@ -93,8 +106,10 @@ class MirrorBuilder:
                 return [branch, branch.tested]
             case ast.For() | ast.While():
                 return self.loop(s)
-            case ast.Assign():
+            case ast.Assign([ast.Name()]):
                 return [*self.check(s), *self.assignment(s), *self.check_power(s)]
+            case ast.Assign() | ast.AugAssign():
+                return [self.write(s)]
         return [self.step(s, self.reversal.code.get(s, []), s)]
 
     def check(self, s: ast.Assign) -> list[Node]:
@@ -112,14 +127,29 @@ class MirrorBuilder:
         call = runtime_call("real_power", load_name(target))
         return [Step(ast.copy_location(ast.Expr(call), s), [], s)]
 
+    def write(self, s: ast.Assign | ast.AugAssign) -> Node:
+        """A store into an array as it is, anything else with what will undo it."""
+        code = self.reversal.code.get(s, [])
+        undo = self.reversal.mutations.get(s)
+        if undo is None:
+            return self.step(s, code, s)
+        made = mutation(self.reversal.typed.operations[s], s.value)
+        return self.step(assign_names(["_", undo], made, s), code, s)
+
     def assignment(self, s: ast.Assign) -> list[Node]:
         code = self.reversal.code.get(s, [])
         (target,) = names_written(s)
         operation = self.reversal.typed.operations[s]
         if operation.kind == "alias" and operation.operands["x"] is not s.value:
             return [self.step(assign_names([target], operation.operands["x"], s), code, s)]
+        if (undo := self.reversal.mutations.get(s)) is not None:
+            return [self.step(assign_names([target, undo], mutation(operation, s.value), s), code, s)]
         if (call := self.reversal.user_calls.get(s)) is not None:
-            return [self.step(assign_names([target, call.record], call_forward(call), s), code, s)]
+            packed = [
+                Step(assign_names([name], made, s), [], made, made in self.saving)
+                for name, made in call.packed
+            ]
+            return [*packed, self.step(assign_names([target, call.record], call_forward(call), s), code, s)]
         if (dynamic := self.reversal.dynamic_calls.get(s)) is not None:
             return [
                 self.step(
@@ -127,8 +157,8 @@ class MirrorBuilder:
                 )
             ]
         if (result := self.reversal.results.get(s)) is not None:
-            made = self.step(assign_names([result], s.value, s), code, s.value)
-            return [made, self.step(assign_names([target], load_name(result), s), [], s)]
+            made = Step(assign_names([result], s.value, s), code, s.value, s.value in self.saving)
+            return [made, Step(assign_names([target], load_name(result), s), [], s, s in self.saving)]
         return [self.step(s, code, s)]
 
     def loop(self, s: ast.For | ast.While) -> list[Node]:
@@ -248,24 +278,34 @@ def inside(s: ast.stmt) -> Iterator[ast.stmt]:
 # -- for the analysis ---------------------------------------------------------------------------------
 
 
-def skeleton_of(nodes: list[Node], reads: dict[ast.stmt, frozenset[str]]) -> Iterator[ast.stmt]:
+def skeleton_of(
+    nodes: list[Node], reads: dict[ast.stmt, frozenset[str]], aliases: Aliases
+) -> Iterator[ast.stmt]:
     """The forward sweep with a mark at each point, and what the reverse sweep reads at each statement."""
     for node in nodes:
         match node:
-            case Step(statement, code):
-                reads[statement] = reads_of(code)
+            case Step(statement, code, _, saves, before, overwritten, contents):
+                code = [*before, *code]
+                read = set(reads_of(code)) | contents_of(contents, aliases)
+                read |= contents_of(read_for_values(code), aliases)
+                if saves and overwritten is not None:  # to restore the elements
+                    read |= {overwritten.owner, *names_read(overwritten.index)}
+                    read |= contents_of(names_read(overwritten.index), aliases)
+                reads[statement] = frozenset(read)
                 yield statement
-            case Point(code, read, mark):
-                reads[mark] = reads_of(code) | read
+            case Point(code, also, mark):
+                reads[mark] = reads_of(code) | also | contents_of({*read_for_values(code), *also}, aliases)
                 yield mark
             case Branch(s, body, orelse):
                 made: ast.stmt = ast.If(
-                    s.test, list(skeleton_of(body, reads)), list(skeleton_of(orelse, reads))
+                    s.test,
+                    list(skeleton_of(body, reads, aliases)),
+                    list(skeleton_of(orelse, reads, aliases)),
                 )
                 node.skeleton = made
                 yield made
             case Loop(s, walk, body):
-                inner = list(skeleton_of(body, reads))
+                inner = list(skeleton_of(body, reads, aliases))
                 if isinstance(s, ast.For):
                     assert walk is not None
                     yield ast.For(s.target, walk, inner, [])
@@ -278,6 +318,9 @@ def reads_of(code: list[ast.stmt]) -> frozenset[str]:
     read: set[str] = set()
     bound: set[str] = set()
     for statement in code:
+        if isinstance(statement, ast.If):
+            read |= (names_read(statement.test) | reads_of(statement.body)) - bound
+            continue
         read |= names_read(statement) - bound
         if isinstance(statement, ast.AugAssign):
             read |= {n.id for n in ast.walk(statement.target) if isinstance(n, ast.Name)} - bound
@@ -285,13 +328,34 @@ def reads_of(code: list[ast.stmt]) -> frozenset[str]:
     return frozenset(read)
 
 
+def read_for_values(code: list[ast.stmt]) -> set[str]:
+    """The names whose contents code reads: not those only asked for their shape, storage or identity."""
+    found: set[str] = set()
+    pending: list[ast.AST] = list(code)
+    while pending:
+        node = pending.pop()
+        match node:
+            case ast.Call(ast.Attribute(ast.Name("rt"), "unbroadcast"), [g, ast.Name()]):
+                pending.append(g)
+            case ast.Call(ast.Attribute(ast.Name("rt"), "zeros_like" | "shares")):
+                pass
+            case ast.Call(ast.Attribute(ast.Name("shadows")), args):
+                pending.extend(a for a in args if not isinstance(a, (ast.Name, ast.Tuple)))
+            case ast.Name(name, ast.Load()):
+                found.add(name)
+            case _:
+                pending.extend(ast.iter_child_nodes(node))
+    return found
+
+
+def contents_of(names: Iterable[str], aliases: Aliases) -> set[str]:
+    """The contents, as `analysis/record.py` names them, of the classes of some variables."""
+    return {content(r) for r in aliases.shadow_classes(set(names))}
+
+
 def bounds_of(walk: ast.expr) -> set[str]:
     assert isinstance(walk, ast.Call)
     return {name for argument in walk.args for name in names_read(argument)}
-
-
-def load_name(name: str) -> ast.Name:
-    return ast.Name(name, ast.Load())
 
 
 def assign_names(names: list[str], value: ast.expr, at: ast.AST) -> ast.stmt:

@@ -9,6 +9,12 @@ sweep must save, is decided afterwards by `analysis/record.py`; the two sweeps a
 An adjoint is kept in one of two forms. In the value form the first contribution binds the name and the
 later ones rebind it to a sum. An accumulator owns its memory, is made as zeros, and is added to in
 place: for an array or container read by index, or read in a loop that does not change it.
+
+What may share memory and is written in place (`analysis/alias.py`) is in shadow form: the adjoints of
+arrays and of what containers hold are in the table `shadows`, by storage and by identity. `d_x` is then the
+view of the shadow that `x` is of its storage. Same storage, same shadow: an alias, a view or a container
+needs no reverse code. Only numbers have adjoints of their own still; where types do not tell, `d_x` is the
+adjoint of the number that `x` may be. What writes, and what is in shadow form, is in `store.py`.
 """
 
 from __future__ import annotations
@@ -22,16 +28,21 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 import myia.runtime as rt
+from myia.adjoint import store
+from myia.adjoint.code import as_index, bind, item_of, runtime_call
 from myia.adjoint.inline import Binding, Term, instantiate
 from myia.adjoint.template import Contribution, Rule
 from myia.analysis.activity import Activity, contributed_names, contributing, differentiable_names
+from myia.analysis.alias import RESULT, AliasAnalysis, Aliases, is_reference, may_refer
 from myia.errors import MissingRule, MyiaError, NotDifferentiable, UnsupportedSyntax
-from myia.parse.infer import CLOSURE, Inference, Operation, Typed, name_of
+from myia.parse.infer import Inference, name_of
 from myia.parse.program import Program, blocks_of, names_read, names_written, statements_of
+from myia.parse.typed import CLOSURE, Operation, Typed
 from myia.parse.types import (
     ANY,
     REAL,
     Array,
+    Instance,
     Nested,
     Type,
     describe,
@@ -73,6 +84,8 @@ class UserCall:
     arguments: tuple[tuple[str, ast.expr], ...]
     active: tuple[str, ...]
     record: str
+    packed: tuple[tuple[str, ast.expr], ...] = ()
+    """Tuples made for `*args`, that must be found again in the reverse sweep, with their names."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,12 +93,23 @@ class DynamicCall:
     """A call whose function only the run knows: the name of its pullback and the active operands.
 
     `method`: the function is an attribute of the first operand; `spread`: which operands are `*args`
-    or `**kwargs`.
+    or `**kwargs`; `shadowed`: adjoints of arrays and containers are in shadows.
     """
 
     pullback: str
     active: tuple[bool, ...]
     method: bool
+    shadowed: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Overwritten:
+    """The elements of an array that a statement writes over, saved before it if a backprop reads them."""
+
+    owner: str
+    index: ast.expr
+    memory: str
+    """The content of the array's class, as `analysis/record.py` calls it."""
 
 
 @dataclass(eq=False)
@@ -94,6 +118,7 @@ class Reversal:
 
     typed: Typed
     activity: Activity
+    aliases: Aliases
     adjoint_names: dict[str, str]
     adjoint_types: dict[str, Type]
     code: dict[ast.stmt, list[ast.stmt]] = field(default_factory=dict)
@@ -110,20 +135,45 @@ class Reversal:
     """Powers whose result may turn out complex, when a negative number meets a fraction."""
     results: dict[ast.stmt, str] = field(default_factory=dict)
     """A name for the result of `h = op(h)` until it is bound, where the backprop reads both."""
+    mutations: dict[ast.stmt, str] = field(default_factory=dict)
+    """What undoes a mutation, by the statement that makes it."""
+    overwritten: dict[ast.stmt, Overwritten] = field(default_factory=dict)
+    before: dict[ast.stmt, list[ast.stmt]] = field(default_factory=dict)
+    """Reverse code that runs before the old elements are restored."""
+    contents: dict[ast.stmt, frozenset[str]] = field(default_factory=dict)
+    """The variables whose contents the reverse code of a statement reads through a record."""
     bound_at_start: Bound = frozenset()
 
+    def kept(self, name: str) -> bool:
+        """Whether the adjoint of what a variable refers to is in shadows."""
+        return name in self.activity.active and self.aliases.in_shadow(name)
 
-PairOf = Callable[[Typed, tuple[str, ...]], str]
-"""Compiles a callee for its active arguments and gives the base name of its pair of functions."""
+    def sure(self, name: str) -> bool:
+        """Whether it is, and types show that the variable is no number."""
+        return self.kept(name) and is_reference(self.typed.types.get(name, ANY))
+
+    def handle(self, name: str) -> bool:
+        """Whether `d_x` is a view of a shadow."""
+        return self.sure(name) and isinstance(self.typed.types.get(name, ANY), Array)
+
+
+PairOf = Callable[[Typed, tuple[str, ...], frozenset[str]], str]
+"""Compiles a callee for its active arguments and gives the base name of its pair of functions.
+
+The last argument: those arguments, and perhaps the result, whose adjoints are in shadows.
+"""
 
 
 def reverse(
     typed: Typed,
     activity: Activity,
+    aliases: Aliases,
     inference: Inference,
+    analysis: AliasAnalysis,
     pair_of: PairOf,
     fresh: Callable[[str], str],
     called: bool = False,
+    uses_shadows: bool = False,
 ) -> Reversal:
     """The reverse code of a program; `called`: of a function that another one calls.
 
@@ -131,10 +181,20 @@ def reverse(
     """
     names = {name: fresh(f"d_{name}") for name in _in_order(typed.program, activity.active)}
     types = {names[name]: adjoint_type(typed.types.get(name, ANY)) for name in names}
-    reversal = Reversal(typed, activity, names, types)
-    generator = _Generator(typed, activity, reversal, inference, pair_of, fresh, result_may_be_zero=called)
+    reversal = Reversal(typed, activity, aliases, names, types)
+    generator = Generator(
+        typed,
+        activity,
+        reversal,
+        inference,
+        analysis,
+        pair_of,
+        fresh,
+        uses_shadows=uses_shadows,
+        result_may_be_zero=called,
+    )
     generator.refuse_complex()
-    start = frozenset({typed.program.result}) & activity.active
+    start = frozenset({typed.program.result}) & generator.valued
     reversal.bound_at_start = generator.block(typed.program.body, start)
     return reversal
 
@@ -155,24 +215,30 @@ def _in_order(program: Program, names: frozenset[str]) -> list[str]:
 
 
 @dataclass
-class _Generator:
+class Generator:
     typed: Typed
     activity: Activity
     reversal: Reversal
     inference: Inference
+    analysis: AliasAnalysis
     pair_of: PairOf
     fresh: Callable[[str], str]
     accumulators: frozenset[str] = field(init=False)
     at: ast.stmt = field(default_factory=ast.Pass)
     loops: list[ast.stmt] = field(default_factory=list)
     sums: dict[ast.stmt, dict[str, str]] = field(default_factory=dict)
+    uses_shadows: bool = False
 
+    valued: frozenset[str] = field(init=False)
+    """The active variables that may have an adjoint of their own, in a local variable."""
     result_may_be_zero: bool = False
     maybe_zero: frozenset[str] = field(init=False)
     """Variables whose adjoint may be 0 because a branch, an item or a choice left them out."""
 
     def __post_init__(self) -> None:
-        self.accumulators = frozenset(self._find_accumulators())
+        self.valued = frozenset(n for n in self.activity.active if not self.reversal.sure(n))
+        kept = {name for name in self.activity.active if self.reversal.kept(name)}
+        self.accumulators = frozenset(self._find_accumulators() - kept)
         self.maybe_zero = self._find_maybe_zero()
 
     # -- control flow -----------------------------------------------------------------------------
@@ -201,19 +267,19 @@ class _Generator:
                 self.reversal.entry_zeros[s] = [*self._zeros(head - bound, s), *self._open_sums(s)]
                 self.reversal.step_zeros[s] = self._zeros(head - start, s)
                 return head
-            case ast.Assign() | ast.FunctionDef():
+            case ast.Assign() | ast.FunctionDef() | ast.AugAssign():
                 self.at = s
                 return self._assignment(s, bound)
             case ast.Expr(value):
                 self._check_effect(s, value)
         return bound
 
-    def _assignment(self, s: ast.Assign | ast.FunctionDef, bound: Bound) -> Bound:
-        (target,) = names_written(s)
+    def _assignment(self, s: ast.Assign | ast.FunctionDef | ast.AugAssign, bound: Bound) -> Bound:
+        target = next(iter(names_written(s)), "")
         self.reversal.code[s] = []
-        if target not in bound:
+        if not self._is_passed(s, target, bound):
             return bound
-        emitter = _Emitter(self, s, target, bound - {target})
+        emitter = Emitter(self, s, target, bound - {target}, target in bound)
         if isinstance(s, ast.FunctionDef):
             captured = self.typed.program.nested[s.name].captures
             self._refuse_rebound_captures(s, captured)
@@ -222,6 +288,10 @@ class _Generator:
             emitter.operation(self.typed.operations[s], s.value)
         self.reversal.code[s] = emitter.code
         return emitter.bound
+
+    def _is_passed(self, s: ast.stmt, target: str, bound: Bound) -> bool:
+        """Whether the reverse sweep has anything to do for a statement."""
+        return target in bound or self.reversal.kept(target) or s in self.reversal.aliases.writers
 
     def bound_before(self, statements: list[ast.stmt], bound: Bound) -> Bound:
         """What `block` would give, without generating code: for the fixed point of a loop."""
@@ -232,10 +302,10 @@ class _Generator:
                 case ast.For(_, _, body) | ast.While(_, body):
                     while not (start := self.bound_before(body, bound)) <= bound:
                         bound |= start
-                case ast.Assign() | ast.FunctionDef():
-                    (target,) = names_written(s)
-                    if target in bound:
-                        read = contributed_names(self.typed, s) & self.activity.active
+                case ast.Assign() | ast.FunctionDef() | ast.AugAssign():
+                    target = next(iter(names_written(s)), "")
+                    if self._is_passed(s, target, bound):
+                        read = contributed_names(self.typed, s) & self.valued
                         bound = (bound - {target}) | read
         return bound
 
@@ -253,7 +323,7 @@ class _Generator:
         opened: list[ast.stmt] = []
         for name, total in self.sums.get(loop, {}).items():
             adjoint = ast.Name(self.reversal.adjoint_names[name], ast.Load())
-            opened.append(_bind(total, runtime_call("OuterSum", adjoint), loop))
+            opened.append(bind(total, runtime_call("OuterSum", adjoint), loop))
             finish = ast.Attribute(ast.Name(total, ast.Load()), "finish", ast.Load())
             closing = ast.copy_location(ast.Expr(ast.Call(finish, [], [])), loop)
             self.reversal.exit_code.setdefault(loop, []).append(closing)
@@ -263,10 +333,10 @@ class _Generator:
         return [self.zero(name, at) for name in self.reversal.adjoint_names if name in names]
 
     def zero(self, name: str, at: ast.stmt) -> ast.stmt:
-        return _bind(self.reversal.adjoint_names[name], self.zero_value(name), at)
+        return bind(self.reversal.adjoint_names[name], self.zero_value(name), at)
 
     def zero_value(self, name: str) -> ast.expr:
-        if is_number(self.typed.types.get(name, ANY)):
+        if is_number(self.typed.types.get(name, ANY)) or self.reversal.kept(name):
             return ast.Constant(0.0)
         return runtime_call("zeros_like", ast.Name(name, ast.Load()))
 
@@ -300,10 +370,12 @@ class _Generator:
         be infinite, and 0 times infinity is NaN. The rules of arrays do so by themselves.
         """
         result = self.typed.program.result
-        found = set(self._zeroed(self.typed.program.body, frozenset({result}) & self.activity.active))
+        found = set(self._zeroed(self.typed.program.body, frozenset({result}) & self.valued))
         if self.result_may_be_zero:
             found.add(result)
-        statements = [s for s in statements_of(self.typed.program.body) if isinstance(s, ast.Assign)]
+        statements = [
+            s for s in statements_of(self.typed.program.body) if isinstance(s, (ast.Assign, ast.AugAssign))
+        ]
         for s in statements:
             operation = self.typed.operations[s]
             if operation.kind != "alias" and operation.function not in _SMOOTH:
@@ -415,25 +487,32 @@ class _Generator:
 
 
 @dataclass
-class _Emitter:
+class Emitter:
     """The reverse code of one assignment, whose adjoint is bound."""
 
-    generator: _Generator
+    generator: Generator
     statement: ast.stmt
     target: str
     bound: Bound
+    has_adjoint: bool
+    """Whether the adjoint of the target, or of the number it may be, is bound."""
     code: list[ast.stmt] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.typed = self.generator.typed
-        self.names = self.generator.reversal.adjoint_names
-        self.adjoint: ast.expr = ast.Name(self.names[self.target], ast.Load())
+        self.reversal = self.generator.reversal
+        self.names = self.reversal.adjoint_names
+        self.adjoint: ast.expr = ast.Constant(0.0)
+        if self.has_adjoint:
+            self.adjoint = ast.Name(self.names[self.target], ast.Load())
         self.result = self.target
 
     # -- by kind of operation ---------------------------------------------------------------------
 
     def operation(self, operation: Operation, value: ast.expr) -> None:
         self._refuse_stored_functions(operation, value)
+        if store.reversed_in_shadow(self, operation, value):
+            return
         match operation.kind:
             case "alias":
                 self._prepare([operation.operands["x"]])
@@ -442,13 +521,13 @@ class _Emitter:
                 elements = list(operation.operands.values()) or getattr(value, "elts", [])
                 self._prepare([*elements, *elements])
                 for k, element in enumerate(elements):
-                    self.contribute(element, _item(self.adjoint, ast.Constant(k)))
+                    self.contribute(element, item_of(self.adjoint, ast.Constant(k)))
             case "dict":
                 assert isinstance(value, ast.Dict)
                 self._prepare([*value.values, *value.values])
                 self._dictionary(value)
             case "rule":
-                self._rule(operation, value)
+                self.rule(operation, value)
             case "user":
                 self._user_call(operation)
             case "dynamic":
@@ -458,8 +537,10 @@ class _Emitter:
 
     def captures(self, captured: tuple[str, ...]) -> None:
         """A nested function brings the adjoints of what it captured, when it was passed elsewhere."""
+        if self.reversal.kept(self.target):
+            return  # `store.refuse_captured_numbers` sees to those that are no references
         for k, name in enumerate(captured):
-            self.contribute(ast.Name(name, ast.Load()), _item(self.adjoint, ast.Constant(k)))
+            self.contribute(ast.Name(name, ast.Load()), item_of(self.adjoint, ast.Constant(k)))
 
     def _dictionary(self, value: ast.Dict) -> None:
         keys = [key.value if isinstance(key, ast.Constant) else None for key in value.keys]
@@ -471,17 +552,17 @@ class _Emitter:
             return
         for key, item in zip(value.keys, value.values, strict=True):
             assert key is not None
-            self.contribute(item, _item(self.adjoint, key))
+            self.contribute(item, item_of(self.adjoint, key))
 
-    def _rule(self, operation: Operation, value: ast.expr) -> None:
+    def rule(self, operation: Operation, value: ast.expr) -> None:
         assert operation.rule is not None
-        wanted = {p for p in contributing(operation) if self._is_active(operation.operands.get(p))}
-        self._refuse_uncovered(operation, value)
+        wanted = {p for p in contributing(operation) if self.is_active(operation.operands.get(p))}
+        self.refuse_uncovered(operation, value)
         steps = [s for s in operation.rule.body if isinstance(s, Contribution) and s.parameter in wanted]
         self._prepare(
             [operation.operands[s.parameter] for s in steps], any(s.index is not None for s in steps)
         )
-        self._name_result(operation.rule, value)
+        self.name_result(operation.rule, value)
         if (
             getattr(operation.function, "__module__", "") == "_operator"
             and operation.function is not operator.getitem
@@ -504,7 +585,7 @@ class _Emitter:
         own = [t for t in terms if isinstance(t, Term) and self._is_own(t.operand)]
         for term in [*(t for t in terms if t not in own), *own]:
             if isinstance(term, Binding):
-                self._emit(_bind(term.name, term.value, self.statement))
+                self.emit(bind(term.name, term.value, self.statement))
                 continue
             contribution = term.value
             if self._is_guarded(contribution) and is_number(self.typed.type_of(term.operand)):
@@ -525,9 +606,9 @@ class _Emitter:
                     return False
         return is_number(self.typed.types.get(self.target, ANY))
 
-    def _name_result(self, rule: Rule, value: ast.expr) -> None:
+    def name_result(self, rule: Rule, value: ast.expr) -> None:
         """In `h = op(h)`, tell the result from the operand if the template reads the result."""
-        if self.target in names_read(value) and reads_result(rule):
+        if self.result == self.target and self.target in names_read(value) and reads_result(rule):
             self.result = self.generator.fresh(f"{self.target}_next")
             self.generator.reversal.results[self.statement] = self.result
             self.typed.types[self.result] = self.typed.types.get(self.target, ANY)
@@ -542,46 +623,89 @@ class _Emitter:
     def _user_call(self, operation: Operation) -> None:
         callee = operation.program
         assert callee is not None
-        arguments = tuple(operation.operands.items())
+        arguments, packed = self._arguments(operation)
         active: list[str] = []
         types: list[Type] = []
+        shadowed: set[str] = set()
         for name, expression in arguments:
+            parameters = callee.captures if name == CLOSURE else (name,)
             if name == CLOSURE:
                 owner = self.typed.type_of(expression)
                 assert isinstance(owner, Nested)
-                types += owner.captures
-                if self._is_active(expression):
-                    active += [c for c, t in zip(callee.captures, owner.captures, strict=True) if may_vary(t)]
+                own = list(owner.captures)
+            elif name in callee.captures:
+                own = [self.generator.inference.capture_type(self.typed, name)]
             else:
-                types.append(self.generator.inference.operand_type(self.typed, expression))
-                if name in callee.captures:
-                    types[-1] = self.generator.inference.capture_type(self.typed, name)
-                if self._is_active(expression) and may_vary(types[-1]):
-                    active.append(name)
+                own = [self.generator.inference.operand_type(self.typed, expression)]
+            types += own
+            in_shadow = any(map(self.reversal.aliases.in_shadow, names_read(expression)))
+            for parameter, t in zip(parameters, own, strict=True):
+                may_hold = may_vary(t) or (in_shadow and isinstance(t, Instance))
+                if self.is_active(expression) and may_hold:
+                    active.append(parameter)
+                if in_shadow and may_refer(t):
+                    shadowed.add(parameter)
+        if self.reversal.kept(self.target):
+            shadowed.add(RESULT)
         typed = self.generator.inference.infer(callee, tuple(types))
-        pair = self.generator.pair_of(typed, tuple(active))
+        pair = self.generator.pair_of(typed, tuple(active), frozenset(shadowed))
         record = self.generator.fresh(f"{self.target}_record")
-        self.generator.reversal.user_calls[self.statement] = UserCall(
-            pair, typed, arguments, tuple(active), record
+        self.reversal.user_calls[self.statement] = UserCall(
+            pair, typed, arguments, tuple(active), record, packed
         )
+        own_names = {n for _, expression in operation.operands.items() for n in names_read(expression)}
+        self.reversal.contents[self.statement] = frozenset(own_names | {self.target})
         self._prepare([expression for _, expression in arguments])
         back = ast.Call(
-            ast.Name(f"{pair}_backward", ast.Load()), [ast.Name(record, ast.Load()), self.adjoint], []
+            ast.Name(f"{pair}_backward", ast.Load()), [ast.Name(record, ast.Load()), self._given()], []
         )
-        if len(active) == 1:
-            values: dict[str, ast.expr] = {active[0]: back}
-        else:
+        if self.generator.uses_shadows:
+            back.args.append(store.SHADOWS)
+        returned = [p for p in active if p not in shadowed or not is_reference(typed.types.get(p, ANY))]
+        values: dict[str, ast.expr] = {}
+        if len(returned) == 1:
+            values = {returned[0]: back}
+        elif returned:
             parts = self.generator.fresh("parts")
-            self._emit(_bind(parts, back, self.statement))
+            self.emit(bind(parts, back, self.statement))
             values = {
-                name: _item(ast.Name(parts, ast.Load()), ast.Constant(k)) for k, name in enumerate(active)
+                name: item_of(ast.Name(parts, ast.Load()), ast.Constant(k)) for k, name in enumerate(returned)
             }
+        else:
+            self.emit(ast.copy_location(ast.Expr(back), self.statement))
         for name, expression in arguments:
             if name == CLOSURE:
+                store.refuse_captured_numbers(self, expression, callee, shadowed, values)
                 captured = [values.get(c, ast.Constant(0.0)) for c in callee.captures]
-                self.contribute(expression, ast.List(captured, ast.Load()))
+                if values.keys() & set(callee.captures):
+                    self.contribute(expression, ast.List(captured, ast.Load()))
             elif name in values:
                 self.contribute(expression, values[name])
+        for name, expression in packed:
+            store.unpack(self, name, expression)
+
+    def _arguments(
+        self, operation: Operation
+    ) -> tuple[tuple[tuple[str, ast.expr], ...], tuple[tuple[str, ast.expr], ...]]:
+        """The arguments of a call; tuples and tables made for it, that hold what is in shadows, by name."""
+        arguments: list[tuple[str, ast.expr]] = []
+        packed: list[tuple[str, ast.expr]] = []
+        for name, expression in operation.operands.items():
+            if isinstance(expression, (ast.Tuple, ast.Dict)) and any(
+                map(self.reversal.kept, names_read(expression))
+            ):
+                temporary = self.generator.fresh(f"{name}_packed")
+                packed.append((temporary, expression))
+                arguments.append((name, ast.Name(temporary, ast.Load())))
+            else:
+                arguments.append((name, expression))
+        return tuple(arguments), tuple(packed)
+
+    def _given(self) -> ast.expr:
+        """The adjoint of the target, or zero where nothing contributed to it."""
+        if self.has_adjoint or self.reversal.kept(self.target) or self.target not in self.names:
+            return self.adjoint
+        return self.generator.zero_value(self.target)
 
     def _dynamic_call(self, operation: Operation, value: ast.expr) -> None:
         if isinstance(value, ast.Attribute):
@@ -595,15 +719,21 @@ class _Emitter:
             )
             operands = dynamic_operands(value, method)
             self._refuse_active_callee(value)
-        active = tuple(self._is_active(operand) for operand in operands)
+        active = tuple(self.is_active(operand) for operand in operands)
+        names = {n for operand in operands for n in names_read(operand)} | {self.target}
+        shadowed = any(map(self.reversal.aliases.in_shadow, names))
+        self.reversal.contents[self.statement] = frozenset(names)
         pullback = self.generator.fresh(f"{self.target}_pullback")
-        self.generator.reversal.dynamic_calls[self.statement] = DynamicCall(pullback, active, method)
+        self.generator.reversal.dynamic_calls[self.statement] = DynamicCall(
+            pullback, active, method, shadowed
+        )
         parts = self.generator.fresh("parts")
-        call = ast.Call(ast.Name(pullback, ast.Load()), [self.adjoint], [])
-        self._emit(_bind(parts, call, self.statement))
+        given = [self.adjoint, store.SHADOWS] if shadowed else [self.adjoint]
+        call = ast.Call(ast.Name(pullback, ast.Load()), given, [])
+        self.emit(bind(parts, call, self.statement))
         for k, operand in enumerate(operands):
             if active[k]:
-                self.contribute(operand, _item(ast.Name(parts, ast.Load()), ast.Constant(k)))
+                self.contribute(operand, item_of(ast.Name(parts, ast.Load()), ast.Constant(k)))
 
     # -- contributions ----------------------------------------------------------------------------
 
@@ -615,7 +745,7 @@ class _Emitter:
         kept = self.generator.fresh(f"{self.names[self.target]}_out")
         types = self.generator.reversal.adjoint_types
         types[kept] = types[self.names[self.target]]
-        self._emit(_bind(kept, self.adjoint, self.statement))
+        self.emit(bind(kept, self.adjoint, self.statement))
         self.adjoint = ast.Name(kept, ast.Load())
 
     def contribute(
@@ -633,43 +763,57 @@ class _Emitter:
         name, d_name = operand.id, self.names[operand.id]
         current = ast.Name(d_name, ast.Load())
         t = self.typed.types.get(name, ANY)
-        if name in self.generator.accumulators or index is not None:
-            if name not in self.bound:
-                self._emit(self.generator.zero(name, self.statement))
+        if self.reversal.kept(name):
+            if index is None and self.reversal.handle(name):
+                add = ast.AugAssign(
+                    ast.Name(d_name, ast.Store()), ast.Sub() if negative else ast.Add(), value
+                )
+                self.emit(ast.copy_location(add, self.statement))
+                return
             if negative:
                 value = ast.UnaryOp(ast.USub(), value)
-            self._emit(self._add_in_place(name, current, value, index, t))
+            if not self.reversal.handle(name):
+                store.contribute(self, name, value, index)
+            else:
+                self.emit(self._add_in_place(name, current, value, index, t))
+            return
+        if name in self.generator.accumulators or index is not None:
+            if name not in self.bound:
+                self.emit(self.generator.zero(name, self.statement))
+            if negative:
+                value = ast.UnaryOp(ast.USub(), value)
+            self.emit(self._add_in_place(name, current, value, index, t))
         elif name not in self.bound:
             value = ast.UnaryOp(ast.USub(), value) if negative else value
             if not (isinstance(value, ast.Name) and value.id == d_name):
-                self._emit(_bind(d_name, value, self.statement))
+                self.emit(bind(d_name, value, self.statement))
         elif is_number(t) or isinstance(t, Array):
             total = ast.BinOp(current, ast.Sub() if negative else ast.Add(), value)
-            self._emit(_bind(d_name, total, self.statement))
+            self.emit(bind(d_name, total, self.statement))
         else:
             value = ast.UnaryOp(ast.USub(), value) if negative else value
-            self._emit(_bind(d_name, runtime_call("accumulate", current, value), self.statement))
+            self.emit(bind(d_name, runtime_call("accumulate", current, value), self.statement))
         self.bound |= {name}
 
     def _contribute_parts(self, elements: list[ast.expr], value: ast.expr) -> None:
-        active = [k for k, element in enumerate(elements) if self._is_active(element)]
+        active = [k for k, element in enumerate(elements) if self.is_active(element)]
         if not active:
             return
         if not isinstance(value, ast.Name):
             parts = self.generator.fresh("parts")
-            self._emit(_bind(parts, value, self.statement))
+            self.emit(bind(parts, value, self.statement))
             value = ast.Name(parts, ast.Load())
         for k in active:
-            self.contribute(elements[k], _item(value, ast.Constant(k)))
+            self.contribute(elements[k], item_of(value, ast.Constant(k)))
 
     def _contribute_entries(self, operand: ast.Dict, value: ast.expr) -> None:
-        if not any(map(self._is_active, operand.values)):
+        if not any(map(self.is_active, operand.values)):
             return
         parts = self.generator.fresh("parts")
-        self._emit(_bind(parts, value, self.statement))
+        self.emit(bind(parts, value, self.statement))
         for key, item in zip(operand.keys, operand.values, strict=True):
             assert key is not None
-            self.contribute(item, _item(ast.Name(parts, ast.Load()), key))
+            self.contribute(item, item_of(ast.Name(parts, ast.Load()), key))
 
     def _add_in_place(
         self, name: str, current: ast.Name, value: ast.expr, index: ast.expr | None, t: Type
@@ -684,11 +828,11 @@ class _Emitter:
                             add = ast.Attribute(ast.Name(total, ast.Load()), "add", ast.Load())
                             return ast.copy_location(ast.Expr(ast.Call(add, vectors, [])), self.statement)
                 return ast.copy_location(ast.AugAssign(target, ast.Add(), value), self.statement)
-            return _bind(current.id, runtime_call("accumulate", current, value), self.statement)
+            return bind(current.id, runtime_call("accumulate", current, value), self.statement)
         if isinstance(t, Array) and self._is_basic(index):
             element = ast.Subscript(current, index, ast.Store())
             return ast.copy_location(ast.AugAssign(element, ast.Add(), value), self.statement)
-        return _bind(current.id, runtime_call("add_at", current, as_index(index), value), self.statement)
+        return bind(current.id, runtime_call("add_at", current, as_index(index), value), self.statement)
 
     def _is_basic(self, index: ast.expr) -> bool:
         """Whether types show that an index selects each element at most once."""
@@ -702,7 +846,7 @@ class _Emitter:
                 return False
         return True
 
-    def _emit(self, statement: ast.stmt) -> None:
+    def emit(self, statement: ast.stmt) -> None:
         self.code.append(statement)
 
     # -- questions --------------------------------------------------------------------------------
@@ -714,7 +858,7 @@ class _Emitter:
             return any(map(self._is_own, operand.values))
         return isinstance(operand, ast.Name) and operand.id == self.target
 
-    def _is_active(self, operand: ast.expr | None) -> bool:
+    def is_active(self, operand: ast.expr | None) -> bool:
         return operand is not None and bool(names_read(operand) & self.generator.activity.active)
 
     # -- refusing ---------------------------------------------------------------------------------
@@ -750,7 +894,7 @@ class _Emitter:
                     "call it where it is defined, or pass the captured variables as arguments",
                 )
 
-    def _refuse_uncovered(self, operation: Operation, value: ast.expr) -> None:
+    def refuse_uncovered(self, operation: Operation, value: ast.expr) -> None:
         """A varied operand to which the template contributes nothing, and that is no choice or index."""
         covered = contributing(operation)
         for parameter, operand in operation.operands.items():
@@ -805,30 +949,6 @@ def dynamic_operands(call: ast.Call, method: bool) -> list[ast.expr]:
 def _written_in(loop: ast.stmt) -> frozenset[str]:
     """The names a loop binds."""
     return frozenset(name for inner in statements_of([loop]) for name in names_written(inner))
-
-
-def runtime_call(name: str, *arguments: ast.expr) -> ast.Call:
-    """`rt.name(arguments)`."""
-    return ast.Call(ast.Attribute(ast.Name("rt", ast.Load()), name, ast.Load()), list(arguments), [])
-
-
-def as_index(index: ast.expr) -> ast.expr:
-    """An index as a value: slices written as calls of `slice`."""
-    match index:
-        case ast.Slice(lower, upper, step):
-            parts = [part or ast.Constant(None) for part in (lower, upper, step)]
-            return runtime_call("builtin_slice", *parts)
-        case ast.Tuple(elements):
-            return ast.Tuple([as_index(e) for e in elements], ast.Load())
-    return index
-
-
-def _bind(name: str, value: ast.expr, at: ast.stmt) -> ast.stmt:
-    return ast.copy_location(ast.Assign([ast.Name(name, ast.Store())], value), at)
-
-
-def _item(value: ast.expr, index: ast.expr) -> ast.expr:
-    return ast.Subscript(value, index, ast.Load())
 
 
 def _same(a: ast.expr, b: ast.expr) -> bool:

@@ -1,15 +1,14 @@
-"""Find what would write into an array or a container in place, and refuse it.
+"""Refuse the writes in place that cannot be followed.
 
-The table below names the methods and functions that write into their receiver or an argument. What a
-called function does is checked too if it takes part in the derivative, or is given anything that can
-be written into: the reverse sweep may still read it.
+Most can (`alias.py`, `adjoint/store.py`). Left are those that a gradient may not make, into globals and
+into the variables of an enclosing function that is no part of the program; those that Myia does not see
+through, in functions it does not compile; and those that change what types say of an array.
 """
 
 from __future__ import annotations
 
 import ast
 import dis
-import functools
 import inspect
 import sys
 from types import CellType, CodeType, FunctionType
@@ -17,146 +16,132 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from myia.analysis.alias import AliasAnalysis, Aliases
 from myia.errors import MyiaError, UnsupportedMutation
-from myia.parse.infer import Inference, Operation, Typed
-from myia.parse.program import statements_of
+from myia.parse.expressions import position_of_out
+from myia.parse.infer import Inference
+from myia.parse.mutating import METHODS_OF, NEVER, RANDOM
+from myia.parse.program import names_read, statements_of
 from myia.parse.scope import is_constant
+from myia.parse.typed import Operation, Typed
 from myia.parse.types import ANY, AnyType, Array, Dict, Instance, Known, List, Type, is_mutable
 
-_METHODS = frozenset(
-    {
-        "append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse", "update", "setdefault",
-        "popitem", "add", "discard", "fill", "itemset", "put", "resize", "setfield", "setflags", "partition",
-        "byteswap", "appendleft", "popleft", "extendleft", "rotate", "__setitem__", "__delitem__", "__iadd__",
-        "__isub__", "__imul__", "__imatmul__", "__itruediv__", "__ifloordiv__", "__imod__", "__ipow__",
-        "__iand__", "__ior__", "__ixor__", "__ilshift__", "__irshift__", "__setattr__", "__delattr__",
-    }
-)  # fmt: skip
-
-_RANDOM = {"random": 2, "standard_normal": 2, "standard_exponential": 3, "standard_gamma": 3}
-"""Methods of NumPy's random generators, with the position of `out`."""
-
-_FUNCTIONS = frozenset(
-    {
-        "numpy.copyto", "numpy.put", "numpy.place", "numpy.putmask", "numpy.fill_diagonal",
-        "numpy.put_along_axis", "_operator.setitem", "_operator.delitem", "_operator.iadd", "_operator.isub",
-        "_operator.imul", "_operator.itruediv", "_operator.ipow", "_operator.imatmul", "_operator.ifloordiv",
-        "_operator.imod", "_operator.iand", "_operator.ior", "_operator.ixor", "_operator.ilshift",
-        "_operator.irshift", "_operator.iconcat", "_heapq.heappush",
-        "_heapq.heappop", "_heapq.heapify", "_bisect.insort", "_bisect.insort_right", "_bisect.insort_left",
-        "builtins.setattr", "builtins.delattr",
-    }
-)  # fmt: skip
-"""By module and name. `shuffle`, of any module, and the `at` method of ufuncs are looked for besides."""
+_TRACE = "a gradient must leave no trace but its result"
 
 
-def refuse_mutation(typed: Typed, inference: Inference, checked: set[Typed]) -> None:
-    """Raise UnsupportedMutation, with the place, for the first write in place in a program."""
+def refuse_mutation(typed: Typed, inference: Inference, analysis: AliasAnalysis, checked: set[Typed]) -> None:
+    """Raise UnsupportedMutation, with the place, for the first write in a program that cannot be followed."""
     if typed in checked:
         return
     checked.add(typed)
+    _refuse_inputs(typed, analysis.of(typed))
     for s in statements_of(typed.program.body):
         value = s.value if isinstance(s, (ast.Assign, ast.Expr)) else None
         operation = typed.operations.get(s)
         if isinstance(value, ast.Call):
             _check_call(typed, s, value)
-        elif isinstance(value, ast.Attribute) and value.attr in _METHODS:
+        elif isinstance(value, ast.Attribute) and value.attr in METHODS_OF["any"] | NEVER:
             owner = typed.type_of(value.value)
             if is_mutable(owner) or isinstance(owner, AnyType):
                 _refuse(
                     typed,
                     s,
                     f"the method .{value.attr}, which writes into {_what(owner)}, is taken as a value",
+                    "where it is called, and on what, is known only when the program runs",
+                    "call the method where it is taken",
                 )
         if operation is not None and value is not None:
-            _check_callee(typed, operation, value, inference, checked)
+            _check_callee(typed, operation, value, inference, analysis, checked)
+
+
+def refuse_unseen_writes(typed: Typed, analysis: AliasAnalysis) -> None:
+    """Raise UnsupportedMutation for a function, met only when the program runs, that writes in place."""
+    written = analysis.summary(typed).written
+    if written:
+        _refuse(
+            typed,
+            typed.program.source.node,
+            f"{typed.program.name} writes into its argument {min(written)!r}",
+            "that it is called here is known only when the program runs, and nothing was prepared for that",
+            "call it by its name",
+        )
+
+
+def _refuse_inputs(typed: Typed, aliases: Aliases) -> None:
+    """Globals and variables of an enclosing function belong to others."""
+    for s, representative in aliases.writers.items():
+        for name in typed.program.inputs:
+            if aliases.class_of(name) == representative:
+                _refuse(
+                    typed,
+                    s,
+                    f"{name!r}, which is not the function's own, is written in place",
+                    _TRACE,
+                    f"make it in the function, or pass {name} as an argument",
+                )
 
 
 def _check_call(typed: Typed, s: ast.stmt, call: ast.Call) -> None:
-    path = ast.unparse(call.func)
-    constants = typed.program.constants
-    for keyword in call.keywords:
-        if keyword.arg == "out" and not (
-            isinstance(keyword.value, ast.Constant) and keyword.value.value is None
-        ):
-            _refuse(typed, s, "the result is written into an array given as out=")
-    if path == "rt.rebindable":
-        t = typed.type_of(call.args[0])
-        if is_mutable(t):
-            _refuse(typed, s, f"{_what(t)} is updated in place", "write x = x + y, which makes a new value")
-    elif path in constants:
-        function = constants[path]
-        if _gives_out(function, call):
-            _refuse(typed, s, "the result is written into an array given for out")
-        name = getattr(function, "__name__", "")
-        module = getattr(function, "__module__", None) or "builtins"
-        if name == "shuffle" or f"{module}.{name}" in _FUNCTIONS or _is_method(function):
-            _refuse(typed, s, f"{path} writes into its argument")
-    elif (
-        isinstance(call.func, ast.Attribute) and call.func.attr == "at" and _is_ufunc(typed, call.func.value)
-    ):
-        _refuse(typed, s, "the .at() of a ufunc writes into its argument")
-    elif (
-        isinstance(call.func, ast.Attribute)
-        and call.func.attr in _RANDOM
-        and len(call.args) > _RANDOM[call.func.attr]
-    ):
-        _refuse(typed, s, "the random numbers are written into an array given for out")
-    elif isinstance(call.func, ast.Attribute) and _method_gives_out(typed, call):
-        _refuse(typed, s, "the result is written into an array given for out")
-    elif isinstance(call.func, ast.Attribute) and call.func.attr in (*_METHODS, "shuffle"):
-        owner = typed.type_of(call.func.value)
-        if is_mutable(owner) or isinstance(owner, AnyType) or call.func.attr == "shuffle":
-            _refuse(typed, s, f".{call.func.attr}() writes into {_what(owner)}")
+    if not isinstance(call.func, ast.Attribute) or ast.unparse(call.func) in typed.program.constants:
+        function = typed.program.constants.get(ast.unparse(call.func))
+        if getattr(function, "__name__", "") == "shuffle":
+            _refuse(typed, s, "shuffle writes in place", "in which order is not recorded", _PERMUTE)
+        return
+    owner, method = typed.type_of(call.func.value), call.func.attr
+    if method in RANDOM and (len(call.args) > RANDOM[method] or _names_out(call)):
+        _refuse(typed, s, "the random numbers are written into an array given for out", _TRACE, "assign them")
+    if method == "shuffle":
+        _refuse(typed, s, ".shuffle() writes in place", "in which order is not recorded", _PERMUTE)
+    if isinstance(owner, (Array, AnyType)) and _method_gives_out(call):
+        _refuse(
+            typed,
+            s,
+            f"the result of the method .{method} is written into an array given for out",
+            "only functions are followed there",
+            f"write y[...] = x.{method}(...)",
+        )
+    if method in NEVER and (is_mutable(owner) or isinstance(owner, AnyType)):
+        _refuse(
+            typed,
+            s,
+            f".{method}() changes {_what(owner)} in place",
+            "it changes more than elements, or is an operator's own method",
+            "make a new value, or use the operator",
+        )
 
 
-def _gives_out(function: Any, call: ast.Call, receiver: int = 0) -> bool:
-    """Whether a positional argument is NumPy's `out`."""
-    count = len(call.args) + receiver
-    if isinstance(function, np.ufunc):
-        return count > function.nin
-    if not (getattr(function, "__module__", None) or "").startswith("numpy"):
-        return False
-    position = _position_of_out(function)
-    if position is None or position >= count:
-        return False
-    given = call.args[position - receiver]
-    return not (isinstance(given, ast.Constant) and given.value is None)
+_PERMUTE = "draw a permutation before, and index with it"
 
 
-@functools.cache
-def _position_of_out(function: Any) -> int | None:
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return None
-    positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    return positional.index("out") if "out" in positional else None
+def _names_out(call: ast.Call) -> bool:
+    return any(
+        k.arg == "out" and not (isinstance(k.value, ast.Constant) and k.value.value is None)
+        for k in call.keywords
+    )
 
 
-def _method_gives_out(typed: Typed, call: ast.Call) -> bool:
+def _method_gives_out(call: ast.Call) -> bool:
     from myia.adjoint.rules.methods import METHODS
 
     assert isinstance(call.func, ast.Attribute)
-    owner = typed.type_of(call.func.value)
-    if not isinstance(owner, (Array, AnyType)) or call.func.attr not in METHODS:
+    if call.func.attr not in METHODS:
         return False
-    return _gives_out(METHODS[call.func.attr], call, receiver=1)
-
-
-def _is_ufunc(typed: Typed, node: ast.expr) -> bool:
-    t = typed.type_of(node)
-    return isinstance(t, Known) and isinstance(t.value, np.ufunc)
-
-
-def _is_method(function: Any) -> bool:
-    """`list.append` and the like, called as functions."""
-    owner = getattr(function, "__objclass__", None)
-    return owner in (list, dict, set, np.ndarray) and function.__name__ in _METHODS
+    if _names_out(call):
+        return True
+    position = position_of_out(METHODS[call.func.attr])
+    if position is None or position > len(call.args):
+        return False
+    given = call.args[position - 1]
+    return not (isinstance(given, ast.Constant) and given.value is None)
 
 
 def _check_callee(
-    typed: Typed, operation: Operation, value: ast.expr, inference: Inference, checked: set[Typed]
+    typed: Typed,
+    operation: Operation,
+    value: ast.expr,
+    inference: Inference,
+    analysis: AliasAnalysis,
+    checked: set[Typed],
 ) -> None:
     given = [typed.type_of(n) for n in ast.walk(value) if isinstance(n, ast.Name)]
     may_write = any(is_mutable(t) or t == ANY or isinstance(t, Instance) for t in given)
@@ -164,16 +149,12 @@ def _check_callee(
         passed = [t.value for t in given if isinstance(t, Known)]
         called = [operation.function, *(passed if operation.function not in _ASKERS else [])]
         for function in called:
-            _check_function(function, may_write, inference, checked)
-    if operation.callee is None and operation.error is None:
-        return
-    if not may_write and not (
-        isinstance(operation.function, FunctionType) and _sees_data(operation.function)
-    ):
-        return
+            _check_function(typed, function, value, may_write, inference, analysis)
     if operation.callee is not None:
-        refuse_mutation(operation.callee, inference, checked)
-    elif operation.error is not None:
+        refuse_mutation(operation.callee, inference, analysis, checked)
+    elif operation.error is not None and (
+        may_write or (isinstance(operation.function, FunctionType) and _sees_data(operation.function))
+    ):
         raise operation.error
 
 
@@ -181,7 +162,14 @@ _ASKERS = (isinstance, issubclass, hasattr, callable, type)
 """What takes a class or a function without calling it."""
 
 
-def _check_function(function: Any, may_write: bool, inference: Inference, checked: set[Typed]) -> None:
+def _check_function(
+    typed: Typed,
+    function: Any,
+    at: ast.expr,
+    may_write: bool,
+    inference: Inference,
+    analysis: AliasAnalysis,
+) -> None:
     """A user's function that an inactive call calls, or passes on: it may only read what it is given."""
     if isinstance(function, type):
         function = vars(function).get("__init__")
@@ -195,7 +183,17 @@ def _check_function(function: Any, may_write: bool, inference: Inference, checke
         program = inference.program_of(function)
     except MyiaError as error:
         raise error from None
-    refuse_mutation(inference.infer(program, (ANY,) * len(program.arguments)), inference, checked)
+    called = inference.infer(program, (ANY,) * len(program.arguments))
+    refuse_mutation(called, inference, analysis, set())
+    written = analysis.summary(called).written
+    if written and names_read(at):
+        _refuse(
+            typed,
+            at,
+            f"{function.__name__} writes into its argument {min(written)!r}",
+            "it is called by code that Myia does not follow, or is passed on to it",
+            "call it by its name",
+        )
 
 
 def _is_library(function: FunctionType) -> bool:
@@ -264,11 +262,7 @@ def _what(t: Type) -> str:
     return "its object"
 
 
-def _refuse(typed: Typed, at: ast.stmt, summary: str, remedy: str = "") -> NoReturn:
+def _refuse(typed: Typed, at: ast.AST, summary: str, reason: str, remedy: str) -> NoReturn:
     raise UnsupportedMutation(
-        summary,
-        reason="writing into arrays, containers and objects is not differentiated yet",
-        remedy=remedy
-        or "build a new value instead, such as np.where, np.concatenate or a list comprehension",
-        location=typed.program.source.location(at),
+        summary, reason=reason, remedy=remedy, location=typed.program.source.location(at)
     )

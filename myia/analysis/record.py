@@ -7,6 +7,9 @@ reverse code of the statements already passed reads. An assignment to a needed v
 its reversal restores it. (Hascoet & Pascual 2013, "The Tapenade automatic differentiation tool", 4.2.)
 
 In straight-line code each assignment has a name of its own (`webs.py`), so nothing is overwritten.
+
+The elements of arrays that are written in place count as one more variable for each class of aliases, its
+*content*. A store overwrites some of it, never all: the content stays needed.
 """
 
 from __future__ import annotations
@@ -29,13 +32,27 @@ class Records:
     needed: Needed
 
 
-def to_be_recorded(sweep: list[ast.stmt], reads: Mapping[ast.stmt, frozenset[str]]) -> Records:
+def content(representative: str) -> str:
+    """The name of the content of a class of aliases; no variable has such a name."""
+    return f"*{representative}"
+
+
+def to_be_recorded(
+    sweep: list[ast.stmt],
+    reads: Mapping[ast.stmt, frozenset[str]],
+    overwrites: Mapping[ast.stmt, str] | None = None,
+    needed_at_start: Needed = frozenset(),
+) -> Records:
     """The saves of a forward sweep; `reads[s]`: what the reverse code of `s` reads.
+
+    `overwrites[s]`: the content of which `s` writes some elements; `needed_at_start`: what the reverse
+    sweep must leave as it was before the forward sweep.
 
     A name both read by the reverse code and bound by `s` means the value after `s`, unless `s` itself
     reads it, when it means the value before.
     """
     saves: dict[ast.stmt, set[str]] = {}
+    partly = overwrites or {}
 
     def transfer(s: ast.stmt, needed: Needed) -> Needed:
         read = reads.get(s, frozenset())
@@ -44,14 +61,14 @@ def to_be_recorded(sweep: list[ast.stmt], reads: Mapping[ast.stmt, frozenset[str
             return needed - written  # the reversed loop binds its target itself
         after = written & read - names_read(s)
         before = needed | (read - after)
-        if overwritten := before & written:
+        if overwritten := before & (written | {partly[s]} if s in partly else written):
             saves.setdefault(s, set()).update(overwritten)
         return before - written | after
 
     def join(a: Needed, b: Needed) -> Needed:
         return a | b
 
-    end = ForwardFlow(transfer, join).block(sweep, frozenset())
+    end = ForwardFlow(transfer, join).block(sweep, needed_at_start)
     return Records({s: tuple(sorted(names)) for s, names in saves.items()}, end or frozenset())
 
 

@@ -91,7 +91,7 @@ def split_webs(program: Program) -> Program:
                 made = ast.For(rename(target, write), rename(walk, read), rewritten(body), [])
             case ast.While(test, body):
                 made = ast.While(test, rewritten(body), [])
-            case ast.Assign([target], value):
+            case ast.Assign([ast.Name() as target], value):
                 made = ast.Assign([rename(target, write)], rename(value, read))
             case ast.FunctionDef() | ast.Pass() | ast.Break():
                 return s

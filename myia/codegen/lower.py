@@ -24,7 +24,6 @@ from myia.parse.types import (
     Known,
     Type,
     constant_type,
-    is_immutable,
     is_number,
     join,
     may_hold_array,
@@ -50,14 +49,12 @@ class Lowering:
     def statement(self, s: ast.stmt) -> list[ast.stmt]:
         made: ast.stmt
         match s:
+            case ast.Assign([ast.Subscript() | ast.Attribute() as place], value):
+                made = ast.Assign([self.target(place)], self.expression(value)[0])
             case ast.Assign(targets, value):
                 made = ast.Assign(targets, self.expression(value)[0])
             case ast.AugAssign(target, op, value):
                 made = ast.AugAssign(self.target(target), op, self.expression(value)[0])
-            case ast.Expr(ast.Call(ast.Attribute(ast.Name("rt"), "rebindable"), [ast.Name(name)])) if (
-                is_immutable(self.types.get(name, ANY))
-            ):
-                return []
             case ast.Expr(value):
                 made = ast.Expr(self.expression(value)[0])
             case ast.If(test, body, orelse):

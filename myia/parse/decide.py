@@ -50,30 +50,6 @@ def reached(block: list[ast.stmt], type_of: TypeOf) -> Iterator[ast.stmt]:
             yield from reached(inner, type_of)
 
 
-def live_block(block: list[ast.stmt], type_of: TypeOf) -> list[ast.stmt]:
-    """The block with decided branches in the place of their `if`."""
-    live: list[ast.stmt] = []
-    for s in block:
-        match s:
-            case ast.If(test, body, orelse):
-                branch = decided(s, type_of)
-                if branch is not None:
-                    live += live_block(branch, type_of)
-                else:
-                    live.append(
-                        ast.copy_location(
-                            ast.If(test, live_block(body, type_of), live_block(orelse, type_of)), s
-                        )
-                    )
-            case ast.For(target, walk, body):
-                live.append(ast.copy_location(ast.For(target, walk, live_block(body, type_of), []), s))
-            case ast.While(test, body):
-                live.append(ast.copy_location(ast.While(test, live_block(body, type_of), []), s))
-            case _:
-                live.append(s)
-    return live
-
-
 def negated(t: Type) -> Type:
     return (
         Scalar("bool", not t.value)

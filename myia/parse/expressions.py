@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import ast
 import builtins
+import functools
+import inspect
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from myia.parse.names import Names
 from myia.parse.trees import call_of, has_star, hint_for, is_negative_literal, load, placed, stored_names
@@ -181,8 +186,32 @@ class Expressions(Names):
             entries = [(k.arg and placed(ast.Constant(k.arg), k.value), k.value) for k in node.keywords]
             together = self.assign(self.fresh("keywords"), self.merged(node, entries), node)  # type: ignore[arg-type]
             return placed(ast.Call(function, plain, [placed(ast.keyword(None, together), node)]), node)
-        keywords = [placed(ast.keyword(k.arg, self.atom(k.value)), node) for k in node.keywords]
-        return placed(ast.Call(function, plain, keywords), node)
+        keywords = [placed(ast.keyword(k.arg, self.atom(_only(k.arg, k.value))), node) for k in node.keywords]
+        return self.into_out(placed(ast.Call(function, plain, keywords), node))
+
+    def into_out(self, call: ast.Call) -> ast.expr:
+        """`f(x, out=y)` of a function of NumPy's as `y[...] = f(x)`, whose value is `y`."""
+        function = self.constants.get(ast.unparse(call.func))
+        arguments, keywords = list(call.args), [k for k in call.keywords if k.arg != "out"]
+        given = [k.value for k in call.keywords if k.arg == "out"]
+        position = position_of_out(function)
+        if position is None or any(isinstance(a, ast.Starred) for a in arguments):
+            return call
+        if not given and len(arguments) > position:
+            given = [arguments.pop(position)]
+        if not given or (isinstance(given[0], ast.Constant) and given[0].value is None):
+            return call
+        out = given[0]
+        if (isinstance(function, np.ufunc) and function.nout > 1) or not isinstance(out, ast.Name):
+            raise self.mutation(call, "results are written into several arrays given for out")
+        value = self.assign(
+            self.fresh(hint_for(call)), placed(ast.Call(call.func, arguments, keywords), call), call
+        )
+        check = call_of(self.runtime("castable", call), [value, out], call)
+        self.out.append(placed(ast.Expr(check), call))
+        place = placed(ast.Subscript(out, placed(ast.Constant(...), call), ast.Store()), call)
+        self.out.append(placed(ast.Assign([place], value), call))
+        return out
 
     def callee(self, node: ast.expr) -> ast.expr:
         if (path := self.constant_path(node)) is not None:
@@ -359,3 +388,27 @@ class Expressions(Names):
                 self.renamed[name] = self.fresh(name)
 
         self.loop(generator.target, generator.iter, body, generator.iter, rename_targets)
+
+
+def position_of_out(function: Any) -> int | None:
+    """The position of NumPy's `out` among the arguments of one of its functions; None if it has none."""
+    if isinstance(function, np.ufunc):
+        return function.nin
+    if not callable(function) or not (getattr(function, "__module__", None) or "").startswith("numpy"):
+        return None
+    return _position_of_out(function)
+
+
+@functools.cache
+def _position_of_out(function: Any) -> int | None:
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    names = [p.name for p in parameters if p.kind is not p.VAR_POSITIONAL]
+    return names.index("out") if "out" in names else None
+
+
+def _only(name: str | None, value: ast.expr) -> ast.expr:
+    """`out=(y,)` is `out=y`."""
+    return value.elts[0] if name == "out" and isinstance(value, ast.Tuple) and len(value.elts) == 1 else value

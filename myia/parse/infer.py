@@ -16,30 +16,36 @@ import operator
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from types import FunctionType, MethodType
+from types import FunctionType, MethodDescriptorType, MethodType
 from typing import Any
 
 import numpy as np
 
 import myia.runtime as rt
 from myia.adjoint.template import INACTIVE, RULES, SCALAR_RULES, Rule
+from myia.analysis.alias import AliasAnalysis, changed_containers
 from myia.analysis.webs import split_webs
 from myia.errors import MyiaError
 from myia.parse.binding import as_expression, bind_call, binds, is_default, named_arguments
-from myia.parse.decide import class_of, is_foreign, is_instance, is_same, live_block, negated, reached
+from myia.parse.decide import class_of, is_foreign, is_instance, is_same, negated, reached
 from myia.parse.examples import NO_SAMPLE, example_type
+from myia.parse.mutating import METHODS_OF, UPDATES, writes
 from myia.parse.normalize import normalize
 from myia.parse.program import (
     Program,
 )
 from myia.parse.scope import static_attribute
+from myia.parse.settle import settled, writes_in_place
+from myia.parse.typed import CLOSURE, Operation, Typed
 from myia.parse.types import (
     ANY,
     BOOL,
     BOTTOM,
     INT,
+    NONE,
     STR,
     UNKNOWN,
+    AnyType,
     Array,
     Bottom,
     Dict,
@@ -51,14 +57,15 @@ from myia.parse.types import (
     Scalar,
     Tuple,
     Type,
-    constant_type,
     forget_value,
+    is_immutable,
     is_number,
     is_scalar,
     join,
     join_all,
     shallow,
     type_of,
+    without_contents,
 )
 
 OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
@@ -72,47 +79,6 @@ OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
 }  # fmt: skip
 
 _ROUNDS = 12
-
-CLOSURE = "()"
-"""The operand under which a function that was passed in brings its captured variables."""
-
-
-@dataclass(frozen=True, eq=False)
-class Operation:
-    """What the right-hand side of an assignment does.
-
-    `kind`: "alias", "rule", "tuple", "list", "dict", "user" (a call of a program), "dynamic" (a call
-    whose function only the run knows), "inactive" (a result without derivative), "opaque" (nothing is
-    known of its derivative; `why` says so). `operands` binds parameters to expressions.
-    """
-
-    kind: str
-    type: Type
-    function: Any = None
-    rule: Rule | None = None
-    operands: dict[str, ast.expr] = field(default_factory=dict)
-    program: Program | None = None
-    callee: Typed | None = None
-    why: str = ""
-    error: MyiaError | None = None
-
-
-@dataclass(eq=False)
-class Typed:
-    """A program with the types of its variables and the meaning of its operations."""
-
-    program: Program
-    arguments: tuple[Type, ...]
-    types: dict[str, Type]
-    result: Type
-    operations: dict[ast.stmt, Operation] = field(default_factory=dict)
-
-    def type_of(self, atom: ast.expr) -> Type:
-        if isinstance(atom, ast.Name):
-            return self.types.get(atom.id, ANY)
-        if isinstance(atom, ast.Constant):
-            return constant_type(atom.value)
-        return ANY
 
 
 @dataclass
@@ -168,11 +134,21 @@ class Inference:
                 _Pass(self, typed).run()
                 if attempt >= _ROUNDS - 2:
                     typed.result = ANY
+                if self.forget_contents(typed):
+                    continue
                 if typed.result == before or not self._running[key]:
                     break
         del self._running[key]
-        typed.program = replace(program, body=live_block(program.body, typed.type_of))
+        typed.program = replace(program, body=settled(typed, writes_in_place))
         return typed
+
+    def forget_contents(self, typed: Typed) -> bool:
+        """Forget what types said of containers that change under other names; whether there were any."""
+        if not writes_in_place(typed):
+            return False
+        found = frozenset(changed_containers(AliasAnalysis().of(typed))) - typed.unsure
+        typed.unsure |= found
+        return bool(found)
 
 
 @dataclass
@@ -184,7 +160,10 @@ class _Pass:
 
     def run(self) -> None:
         program, types = self.typed.program, self.typed.types
-        types.update(zip(program.arguments, self.typed.arguments, strict=True))
+        for name, t in zip(program.arguments, self.typed.arguments, strict=True):
+            self.bind(name, t, widen=False)
+        for name in self.typed.unsure:
+            types[name] = without_contents(types[name])
         for name, origin in program.inputs.items():
             types[name] = forget_value(type_of(origin.load()))
         for name, value in program.constants.items():
@@ -206,7 +185,7 @@ class _Pass:
             case ast.Assign([ast.Name(name)], value):
                 operation = self.operation(value)
                 self.typed.operations[statement] = operation
-                return self.bind(name, operation.type, widen)
+                return self.bind(name, operation.type, widen) | self.written(operation, widen)
             case ast.For(ast.Name(name)):
                 return self.bind(name, INT, widen)
             case ast.FunctionDef(name):
@@ -215,6 +194,14 @@ class _Pass:
                 return self.bind(name, Nested(program, captures), widen)
             case ast.Expr(value):
                 self.typed.operations[statement] = self.operation(value)
+                return self.written(self.typed.operations[statement], widen)
+            case ast.Assign([ast.Subscript(owner, index)], value):
+                return self.store(statement, owner, index, value, widen)
+            case ast.AugAssign(ast.Subscript(owner, index), op, value):
+                return self.update_item(statement, OPERATORS[type(op)], owner, index, value, widen)
+            case ast.Assign([ast.Attribute(owner, name)], value):
+                operation = Operation("mutator", NONE, ("setattr", name), operands={"x": owner, "y": value})
+                self.typed.operations[statement] = operation
         return False
 
     def bind(self, name: str, new: Type, widen: bool) -> bool:
@@ -222,10 +209,118 @@ class _Pass:
         joined = join(old, new)
         if isinstance(old, Nested) and isinstance(new, Nested) and old.program is new.program:
             joined = Nested(old.program, tuple(map(join, old.captures, new.captures)))
+        if name in self.typed.unsure:
+            joined = without_contents(joined)
         if joined == old:
             return False
         self.typed.types[name] = ANY if widen else joined
         return self.typed.types[name] != old
+
+    # -- writing in place -------------------------------------------------------------------------
+
+    def store(
+        self, statement: ast.stmt, owner: ast.expr, index: ast.expr, value: ast.expr, widen: bool
+    ) -> bool:
+        """`owner[index] = value`."""
+        operands = {"x": owner, "i": index, "y": value}
+        t = self.atom_type(owner)
+        if isinstance(t, Array) and t.rank is not None:
+            operation = Operation("store", self.item_type(t, index), operands=operands)
+        else:
+            operation = Operation("mutator", NONE, ("setitem",), operands=operands)
+        self.typed.operations[statement] = operation
+        return self.holds(owner, self.with_item(t, index, self.atom_type(value)), widen)
+
+    def update_item(
+        self,
+        statement: ast.stmt,
+        function: Callable[..., Any],
+        owner: ast.expr,
+        index: ast.expr,
+        value: ast.expr,
+        widen: bool,
+    ) -> bool:
+        """`owner[index] operator= value`."""
+        operands = {"x": owner, "i": index, "y": value}
+        t = self.atom_type(owner)
+        if isinstance(t, Array) and t.rank is not None:
+            item = self.item_type(t, index)
+            scalars = is_scalar(item) and is_scalar(self.atom_type(value))
+            rule = (SCALAR_RULES.get(function) if scalars else None) or RULES.get(function)
+            made = Operation("update", item, function, rule, operands)
+        else:
+            made = Operation("mutator", NONE, ("update_item", function.__name__), operands=operands)
+        self.typed.operations[statement] = made
+        item = example_type(function, (self.item_type(t, index), self.atom_type(value)))
+        return self.holds(owner, self.with_item(t, index, item), widen)
+
+    def updated(self, function: Any, x: ast.expr, y: ast.expr) -> Operation:
+        """`x operator= y`: a new number, or the array it wrote into."""
+        plain, t = UPDATES[function], self.atom_type(x)
+        if isinstance(t, Bottom):
+            return Operation("inactive", BOTTOM)
+        if is_immutable(t):
+            return self.apply(plain, [x, y], {})
+        operands = {"x": x, "y": y}
+        if isinstance(t, Array) and t.rank is not None:
+            return Operation("update", t, plain, RULES.get(plain), operands)
+        if is_foreign(t):
+            return Operation(
+                "opaque", ANY, function, why="an operator of a class of its own has no derivative rule"
+            )
+        result: Type = ANY
+        if isinstance(t, List) and plain is operator.add:
+            result = join(t, self.listed(self.atom_type(y)))
+        return Operation("mutator", result, ("update", plain.__name__), operands=operands)
+
+    def mutator(
+        self,
+        function: tuple[Any, ...],
+        result: Type,
+        arguments: list[ast.expr],
+        keywords: dict[str, ast.expr],
+    ) -> Operation:
+        operands = {str(k): argument for k, argument in enumerate(arguments)} | keywords
+        return Operation("mutator", result, function, operands=operands)
+
+    def written(self, operation: Operation, widen: bool) -> bool:
+        """What a mutator puts into a container whose type is known."""
+        if operation.kind != "mutator" or operation.function[0] != "method":
+            return False
+        owner, *rest = operation.operands.values()
+        t, types = self.atom_type(owner), [self.operand_type(e) for e in rest]
+        match t, operation.function[1]:
+            case List(), "append" if len(types) == 1:
+                return self.holds(owner, List(forget_value(types[0])), widen)
+            case List(), "insert" if len(types) == 2:
+                return self.holds(owner, List(forget_value(types[1])), widen)
+            case List(), "extend" if len(types) == 1:
+                return self.holds(owner, self.listed(types[0]), widen)
+            case Dict(), "setdefault" if len(types) == 2:
+                return self.holds(owner, Dict(None, (forget_value(types[1]),)), widen)
+            case (List(), "__setitem__") | (Dict(), "update" | "__setitem__" | "setdefault"):
+                return self.holds(owner, List(ANY) if isinstance(t, List) else Dict(None, (ANY,)), widen)
+            case Dict(keys), _ if keys is not None:
+                return self.holds(owner, Dict(None, t.values or (BOTTOM,)), widen)
+        return False
+
+    def with_item(self, t: Type, index: ast.expr, item: Type) -> Type:
+        """The type of a container with something of type `item` stored in it."""
+        item = forget_value(item)
+        match t:
+            case List():
+                return self.listed(item) if isinstance(index, ast.Slice) else List(item)
+            case Dict(keys, values):
+                key = self.atom_type(index)
+                value = key.value if isinstance(key, Scalar) else UNKNOWN
+                if keys is not None and value is not UNKNOWN and value in keys:
+                    position = keys.index(value)
+                    return Dict(keys, tuple(item if k == position else v for k, v in enumerate(values)))
+                return Dict(None, (join_all((*values, item)),))
+        return t
+
+    def holds(self, owner: ast.expr, t: Type, widen: bool) -> bool:
+        return isinstance(owner, ast.Name) and self.bind(owner.id, shallow(t), widen)
 
     # -- operations -------------------------------------------------------------------------------
 
@@ -353,6 +448,13 @@ class _Pass:
 
     def known(self, function: Any, arguments: list[ast.expr], keywords: dict[str, ast.expr]) -> Operation:
         """A call of a function known by identity, without starred arguments."""
+        if is_hashable(function) and function in UPDATES and len(arguments) == 2 and not keywords:
+            return self.updated(function, *arguments)
+        if writes(function):
+            owner = getattr(function, "__objclass__", None)
+            if owner is not None:
+                return self.mutator(("method", function.__name__), ANY, arguments, keywords)
+            return self.mutator(("function", function), ANY, arguments, keywords)
         if function is rt.sequence and isinstance(self.atom_type(arguments[0]), (Array, List, Tuple)):
             if self.atom_type(arguments[0]) not in (Array(None, 0), Array(None, None)):
                 return Operation("alias", self.atom_type(arguments[0]), operands={"x": arguments[0]})
@@ -445,7 +547,14 @@ class _Pass:
 
         owner = self.atom_type(value)
         keywords = {k.arg: k.value for k in node.keywords if not is_default(k)}
+        if not starred and self.is_mutating(owner, name):
+            arguments = [value, *node.args]
+            return self.mutator(
+                ("method", name), self.taken(owner, name), arguments, named_arguments(keywords)
+            )
         match owner:
+            case Known(np.ufunc() as ufunc) if name == "at" and not starred:
+                return self.mutator(("function", ufunc.at), NONE, list(node.args), named_arguments(keywords))
             case NumpyScalar(dtype) if name == "item" and not node.args:
                 return self.known(float, [value], {}) if dtype.kind == "f" else Operation("inactive", ANY)
             case Array() | NumpyScalar() if name in METHODS and not starred:
@@ -477,6 +586,31 @@ class _Pass:
                 if known is not None and hasattr(known, name):
                     return Operation("opaque", ANY, key, why=f"the method .{name} has no derivative rule")
         return Operation("dynamic", ANY, ("method", name))
+
+    def is_mutating(self, owner: Type, name: str) -> bool:
+        """Whether a method writes into its receiver, as far as the type tells."""
+        match owner:
+            case List():
+                return name in METHODS_OF["list"]
+            case Dict():
+                return name in METHODS_OF["dict"]
+            case Array():
+                return name in METHODS_OF["array"]
+            case Instance(cls):
+                found = inspect.getattr_static(cls, name, None)
+                return name in METHODS_OF["any"] and isinstance(found, MethodDescriptorType)
+        return isinstance(owner, AnyType) and name in METHODS_OF["any"]
+
+    def taken(self, owner: Type, name: str) -> Type:
+        """The type of what a mutating method gives back."""
+        match owner:
+            case List(item) if name == "pop":
+                return item
+            case Dict() if name in ("pop", "setdefault"):
+                return ANY
+            case List() | Array() if name != "pop":
+                return NONE
+        return ANY
 
     # -- rules ------------------------------------------------------------------------------------
 

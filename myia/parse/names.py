@@ -77,9 +77,9 @@ class Names(ABC):
 
     def mutation(self, node: ast.AST, what: str) -> UnsupportedMutation:
         return UnsupportedMutation(
-            f"{what} in place",
-            reason="writing into arrays, containers and objects is not differentiated yet",
-            remedy="build a new value instead, such as np.where, np.concatenate or a list comprehension",
+            what,
+            reason="a gradient must leave no trace but its result",
+            remedy="keep what changes in a variable, an array or an object of the function's own",
             location=self.source.location(node),
         )
 

@@ -28,6 +28,7 @@ from myia.parse.program import (
     NO_DEFAULT,
     POSITIONAL,
     POSITIONAL_ONLY,
+    UPDATES,
     VAR_KEYWORD,
     VAR_POSITIONAL,
     Parameter,
@@ -39,6 +40,7 @@ from myia.parse.trees import (
     bound_names,
     call_of,
     has_star,
+    hint_for,
     item_of,
     load,
     only_counts,
@@ -271,16 +273,8 @@ class _Normalizer(Loops):
             case ast.AnnAssign(target, _, value):
                 if value is not None:
                     self.assignment([target], value, node)
-            case ast.AugAssign(ast.Name(name), operator, value):
-                before = self.atom(placed(ast.Name(name, ast.Load()), node.target))
-                atom = self.atom(value)
-                self.out.append(
-                    placed(ast.Expr(call_of(self.runtime("rebindable", node), [before], node)), node)
-                )
-                updated = placed(ast.BinOp(before, operator, atom), node)
-                self.assign(self.renamed.get(name, name), updated, node)
-            case ast.AugAssign(target):
-                raise self.mutation(target, "an element or attribute is updated")
+            case ast.AugAssign(target, operator, value):
+                self.update(target, operator, value, node)
             case ast.Expr(ast.Constant()):
                 pass
             case ast.Expr(value):
@@ -344,6 +338,44 @@ class _Normalizer(Loops):
         for target in targets:
             self.unpack(target, atom, node)
 
+    def update(self, target: ast.expr, operator: ast.operator, value: ast.expr, node: ast.stmt) -> None:
+        """`target operator= value`, evaluated in Python's order.
+
+        A number is bound anew, an array is written into: only types tell, or the run. So `x += y` is
+        `x = rt.iadd(x, y)` here, and becomes `x = x + y` where types show a number.
+        """
+        match target:
+            case ast.Name(name):
+                before = self.atom(placed(ast.Name(name, ast.Load()), target))
+                updated = self.updated(operator, before, self.atom(value), node)
+                self.assign(self.renamed.get(name, name), updated, node)
+            case ast.Subscript(owner, index):
+                place = ast.Subscript(self.atom(owner), self.index(index), ast.Store())
+                self.out.append(
+                    placed(ast.AugAssign(placed(place, target), operator, self.atom(value)), node)
+                )
+            case ast.Attribute(owner, attribute):
+                holder = self.atom(owner)
+                read = placed(ast.Attribute(holder, self.mangled(attribute), ast.Load()), target)
+                before = self.assign(self.fresh(hint_for(target)), read, target)
+                after = self.assign(
+                    self.fresh(hint_for(target)),
+                    self.updated(operator, before, self.atom(value), node),
+                    node,
+                )
+                self.store_attribute(holder, attribute, after, target)
+            case _:
+                raise self.unsupported(target, "this target is not supported", "", "")
+
+    def updated(self, operator: ast.operator, before: ast.expr, value: ast.expr, node: ast.AST) -> ast.expr:
+        return call_of(self.runtime(UPDATES[type(operator)], node), [before, value], node)
+
+    def store_attribute(self, owner: ast.expr, attribute: str, value: ast.expr, target: ast.AST) -> None:
+        if isinstance(owner, ast.Name) and owner.id in self.constants:
+            raise self.mutation(target, "an attribute of a module, class or function is written")
+        place = placed(ast.Attribute(owner, self.mangled(attribute), ast.Store()), target)
+        self.out.append(placed(ast.Assign([place], value), target))
+
     def stored_once(self, name: str) -> bool:
         parameters = {argument.arg for argument in all_arguments(self.source.node.args)}
         nodes = ast.walk(self.source.node)
@@ -372,10 +404,11 @@ class _Normalizer(Loops):
                 self.assign(self.renamed.get(name, name), value, node)
             case ast.Tuple(elements) | ast.List(elements):
                 self.unpack_sequence(target, elements, value, node)
-            case ast.Subscript():
-                raise self.mutation(target, "an element is written")
-            case ast.Attribute():
-                raise self.mutation(target, "an attribute is written")
+            case ast.Subscript(owner, index):
+                place = ast.Subscript(self.atom(owner), self.index(index), ast.Store())
+                self.out.append(placed(ast.Assign([placed(place, target)], value), node))
+            case ast.Attribute(owner, attribute):
+                self.store_attribute(self.atom(owner), attribute, value, target)
             case _:
                 raise self.unsupported(target, "this target is not supported", "", "")
 

@@ -1,11 +1,12 @@
 """A function in normal form.
 
     x = atom | x = op(atom, ...) | x = y[index] | x = y.attr | x = (atoms) | x = [atoms] | x = {..}
+    y[index] = atom | y[index] op= atom | y.attr = atom
     for x in range(atoms): ... | while True: ... | if x: ... | break
     assert | raise | call(...) | return x (last)
 
 An atom is a name or a literal. `break` stands only at the end of a block, so that all statements of
-a block run if its first one does.
+a block run if its first one does. `x op= y` is `x = rt.iadd(x, y)` where x may be an array.
 """
 
 from __future__ import annotations
@@ -20,6 +21,13 @@ from myia.parse.scope import Origin
 from myia.parse.source import Source
 
 NO_DEFAULT = object()
+
+UPDATES: dict[type[ast.operator], str] = {
+    ast.Add: "iadd", ast.Sub: "isub", ast.Mult: "imul", ast.Div: "itruediv", ast.Pow: "ipow",
+    ast.MatMult: "imatmul", ast.FloorDiv: "ifloordiv", ast.Mod: "imod", ast.BitAnd: "iand",
+    ast.BitOr: "ior", ast.BitXor: "ixor", ast.LShift: "ilshift", ast.RShift: "irshift",
+}  # fmt: skip
+"""The function of `operator`, and of the runtime, that `x op= y` calls."""
 
 POSITIONAL_ONLY, POSITIONAL, VAR_POSITIONAL, KEYWORD_ONLY, VAR_KEYWORD = range(5)
 
@@ -118,6 +126,8 @@ def names_written(statement: ast.stmt) -> list[str]:
     match statement:
         case ast.Assign([ast.Name(name)]):
             return [name]
+        case ast.Assign([ast.Subscript() | ast.Attribute()]):
+            return []
         case ast.Assign(targets):
             return [name.id for target in targets for name in _names_in(target)]
         case ast.FunctionDef(name):

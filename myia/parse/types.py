@@ -226,6 +226,20 @@ def shallow(t: Type, depth: int = 0) -> Type:
     return t
 
 
+def without_contents(t: Type) -> Type:
+    """A container of which only the kind is known."""
+    match t:
+        case List():
+            return List(ANY)
+        case Dict():
+            return Dict(None, (ANY,))
+        case Tuple(items, names):
+            return Tuple(
+                tuple(without_contents(i) if isinstance(i, (List, Dict, Tuple)) else i for i in items), names
+            )
+    return t
+
+
 def forget_value(t: Type) -> Type:
     """A scalar without its value: what a loop or an argument may bind."""
     return Scalar(t.kind) if isinstance(t, Scalar) and t.kind != "none" else t

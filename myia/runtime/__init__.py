@@ -21,8 +21,10 @@ from myia.runtime import (
     native,
     products,
     reduce,
+    shadows,
     shaping,
     sort,
+    updates,
 )
 from myia.runtime.tracing import trace
 
@@ -37,7 +39,7 @@ def _exported(*modules: _Module) -> dict[str, Any]:
 
 
 # Which know Arrays themselves: the algebra of adjoints, containers, and calls that the run decides.
-_OWN = _exported(adjoints, containers, dynamic)
+_OWN = _exported(adjoints, containers, dynamic, shadows, updates)
 
 FACADE: dict[str, Any] = _OWN | _exported(
     construct, elementwise, inactive, index, into, linalg, products, reduce, shaping, sort

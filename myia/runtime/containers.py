@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from myia.errors import MissingRule, UnsupportedMutation, UnsupportedSyntax
+from myia.errors import MissingRule, UnsupportedSyntax
 from myia.runtime.adjoints import zeros_like
 from myia.runtime.native import ARRAYS
 
@@ -34,7 +34,6 @@ __all__ = [
     "owned",
     "plain",
     "popped",
-    "rebindable",
     "sequence",
     "shortest",
     "unpacked",
@@ -156,19 +155,6 @@ def unpacked_at_least(x: Any, count: int) -> list[Any]:
     return elements
 
 
-def rebindable(x: Any) -> None:
-    """Check that `x += ...` would rebind the name and not write into the object.
-
-    Raises UnsupportedMutation for arrays and containers.
-    """
-    if type(x) not in _REBOUND and any(hasattr(x, name) for name in _IN_PLACE):
-        raise UnsupportedMutation(
-            f"a {type(x).__name__} is updated in place",
-            reason="an augmented assignment writes into it, and every other name of it would see that",
-            remedy="write x = x + y, which makes a new value",
-        )
-
-
 def plain(*operands: Any) -> None:
     """Check that operators on the operands mean what the derivative rules say.
 
@@ -184,11 +170,6 @@ def plain(*operands: Any) -> None:
             )
 
 
-_REBOUND = frozenset({float, int, bool, complex, str, tuple, type(None), np.float64, np.float32})
-_IN_PLACE = (
-    "__iadd__", "__isub__", "__imul__", "__itruediv__", "__ifloordiv__", "__imod__", "__ipow__",
-    "__imatmul__", "__iand__", "__ior__", "__ixor__", "__ilshift__", "__irshift__",
-)  # fmt: skip
 _PLAIN = frozenset({float, int, bool, *ARRAYS, list, tuple, dict, str, type(None), complex, range})
 
 

@@ -309,9 +309,16 @@ class Shadows(_Native):  # type: ignore[misc]
         }
         return list(parts.values()) if isinstance(y, SEQUENCES) else parts
 
-    def tree(self, x: Any) -> Any:
-        """The adjoint of an argument when the reverse sweep has ended, as `adjoints.like` takes it."""
-        return self._tree(x, set())
+    def tree(self, x: Any, d_x: Any = 0.0) -> Any:
+        """The adjoint of an argument when the reverse sweep has ended, as `adjoints.like` takes it.
+
+        `d_x` is the adjoint of the argument if that is a number.
+        """
+        return d_x if is_number(x) else self._tree(x, set())
+
+    def ended(self, container: Any) -> Slots:
+        """Take out the slots of a container when the reverse sweep passes the statement that made it."""
+        return self._slots.pop(id(container), (None, Slots()))[1]
 
     def _tree(self, x: Any, above: set[int]) -> Any:
         if isinstance(x, ARRAYS):

@@ -1,0 +1,42 @@
+"""Building reverse code."""
+
+from __future__ import annotations
+
+import ast
+
+SHADOWS = ast.Name("shadows", ast.Load())
+"""The table of shadows of one call."""
+
+
+def runtime_call(name: str, *arguments: ast.expr) -> ast.Call:
+    """`rt.name(arguments)`."""
+    return ast.Call(ast.Attribute(ast.Name("rt", ast.Load()), name, ast.Load()), list(arguments), [])
+
+
+def shadows_call(name: str, *arguments: ast.expr) -> ast.Call:
+    """`shadows.name(arguments)`."""
+    return ast.Call(ast.Attribute(SHADOWS, name, ast.Load()), list(arguments), [])
+
+
+def load_name(name: str) -> ast.Name:
+    return ast.Name(name, ast.Load())
+
+
+def bind(name: str, value: ast.expr, at: ast.AST) -> ast.stmt:
+    """`name = value`, placed where `at` is."""
+    return ast.copy_location(ast.Assign([ast.Name(name, ast.Store())], value), at)
+
+
+def item_of(value: ast.expr, index: ast.expr) -> ast.expr:
+    return ast.Subscript(value, index, ast.Load())
+
+
+def as_index(index: ast.expr) -> ast.expr:
+    """An index as a value: slices written as calls of `slice`."""
+    match index:
+        case ast.Slice(lower, upper, step):
+            parts = [part or ast.Constant(None) for part in (lower, upper, step)]
+            return runtime_call("builtin_slice", *parts)
+        case ast.Tuple(elements):
+            return ast.Tuple([as_index(e) for e in elements], ast.Load())
+    return index

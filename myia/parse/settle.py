@@ -1,0 +1,98 @@
+"""What types settle about a program, once they are known.
+
+- A branch that is never taken is dropped (`decide.py`).
+- `x = rt.iadd(x, y)` of a number is `x = x + y`.
+- A test of a container or array is the test of its truth as it is then: what is tested may change later.
+- A call for its effect that writes in place is an assignment, so that the reverse sweep passes it.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+
+from myia.parse.decide import decided
+from myia.parse.program import UPDATES, names_read, names_written, statements_of
+from myia.parse.trees import placed
+from myia.parse.typed import Operation, Typed
+from myia.parse.types import BOOL, Bottom, Known, NumpyScalar, Scalar
+
+_PLAIN = {name: kind for kind, name in UPDATES.items()}
+
+
+def settled(typed: Typed, writes: Callable[[Typed], bool]) -> list[ast.stmt]:
+    """The body of a typed program, settled. `writes`: whether a called program writes in place."""
+    taken = {name for s in statements_of(typed.program.body) for name in (*names_written(s), *names_read(s))}
+    taken |= {*typed.program.arguments, *typed.program.inputs, *typed.program.constants}
+
+    def fresh(hint: str) -> str:
+        name, count = hint, 1
+        while name in taken:
+            count += 1
+            name = f"{hint}_{count}"
+        taken.add(name)
+        return name
+
+    def block(statements: list[ast.stmt]) -> list[ast.stmt]:
+        return [made for s in statements for made in statement(s)]
+
+    def statement(s: ast.stmt) -> Iterator[ast.stmt]:
+        match s:
+            case ast.If(test, body, orelse):
+                branch = decided(s, typed.type_of)
+                if branch is not None:
+                    yield from block(branch)
+                    return
+                t = typed.type_of(test)
+                if isinstance(test, ast.Name) and not isinstance(t, (Scalar, NumpyScalar, Known, Bottom)):
+                    truth = ast.Call(ast.Name("bool", ast.Load()), [test], [])
+                    name = fresh(f"{test.id}_holds")
+                    yield made(
+                        s, ast.Assign([ast.Name(name, ast.Store())], truth), Operation("inactive", BOOL, bool)
+                    )
+                    typed.types[name] = BOOL
+                    test = placed(ast.Name(name, ast.Load()), test)
+                yield placed(ast.If(test, block(body) or [placed(ast.Pass(), s)], block(orelse)), s)
+            case ast.For(target, walk, body):
+                yield placed(ast.For(target, walk, block(body), []), s)
+            case ast.While(test, body):
+                yield placed(ast.While(test, block(body), []), s)
+            case ast.Assign(targets, ast.Call(ast.Attribute(ast.Name("rt"), name), [x, y]) as call) if (
+                name in _PLAIN and typed.operations[s].kind not in ("update", "mutator")
+            ):
+                plain = placed(ast.BinOp(x, _PLAIN[name](), y), call)
+                yield made(s, ast.Assign(targets, plain), typed.operations[s])
+            case ast.Expr(value) if has_effect(s):
+                name = fresh("unused")
+                typed.types[name] = typed.operations[s].type
+                yield made(s, ast.Assign([ast.Name(name, ast.Store())], value), typed.operations[s])
+            case _:
+                yield s
+
+    def has_effect(s: ast.stmt) -> bool:
+        operation = typed.operations.get(s)
+        if operation is None:
+            return False
+        return operation.kind == "mutator" or (
+            operation.kind == "user" and operation.callee is not None and writes(operation.callee)
+        )
+
+    def made(at: ast.stmt, new: ast.stmt, operation: Operation) -> ast.stmt:
+        typed.operations[new] = operation
+        return placed(new, at)
+
+    return block(typed.program.body)
+
+
+def writes_in_place(typed: Typed, seen: set[Typed] | None = None) -> bool:
+    """Whether a program, or one that it calls, writes in place into anything."""
+    seen = set() if seen is None else seen
+    if typed in seen:
+        return False
+    seen.add(typed)
+    for operation in typed.operations.values():
+        if operation.kind in ("store", "update", "mutator"):
+            return True
+        if operation.callee is not None and writes_in_place(operation.callee, seen):
+            return True
+    return False

@@ -1,0 +1,53 @@
+"""Writing in place: what the forward sweep calls, and how the reverse sweep reads what was overwritten."""
+
+from __future__ import annotations
+
+from operator import (
+    iadd,
+    iand,
+    ifloordiv,
+    ilshift,
+    imatmul,
+    imod,
+    imul,
+    ior,
+    ipow,
+    irshift,
+    isub,
+    itruediv,
+    ixor,
+)
+from typing import Any
+
+import numpy as np
+
+from myia.runtime.native import ARRAYS
+from myia.runtime.shadows import shares, take_at
+
+__all__ = [
+    "castable", "copied_at", "detached", "iadd", "iand", "ifloordiv", "ilshift", "imatmul", "imod", "imul",
+    "ior", "ipow", "irshift", "isub", "itruediv", "ixor", "shares", "take_at",
+]  # fmt: skip
+
+
+def castable(value: Any, out: Any) -> None:
+    """Check that NumPy would write `value` into `out`, given as `out=`: only to a type of the same kind.
+
+    Raises TypeError, as NumPy does.
+    """
+    if not isinstance(out, ARRAYS):
+        raise TypeError("return arrays must be of ArrayType")
+    found = np.result_type(value) if not isinstance(value, ARRAYS) else value.dtype
+    if not np.can_cast(found, out.dtype, "same_kind"):
+        raise TypeError(f"Cannot cast output from {found!r} to {out.dtype!r} with casting rule 'same_kind'")
+
+
+def copied_at(x: Any, index: Any) -> Any:
+    """The elements of an array that `index` selects, in memory of their own."""
+    part = x[index]
+    return part.copy() if isinstance(part, ARRAYS) and shares(part, x) else part
+
+
+def detached(x: Any) -> Any:
+    """A number as it is; an array in memory of its own, which later writes do not reach."""
+    return x.copy() if isinstance(x, ARRAYS) else x
