@@ -220,8 +220,11 @@ bool convert_operand(Operand& operand, Kind kind);
 /// somebody else's memory and they meet.
 bool may_overlap(const Array* array, const Operand& operand);
 bool same_shape(const Layout& a, const Layout& b) noexcept;
-/// Whether an operand is the very view that an array is: the same elements in the same order.
-bool same_view(const Array* a, const Operand& b) noexcept;
+/// Whether this is the very view that an array is: the same elements in the same order.
+bool same_view(const Array* a, const Storage* storage, Index offset, Kind kind, const Layout& layout) noexcept;
+inline bool same_view(const Array* a, const Operand& b) noexcept {
+  return same_view(a, b.storage, b.offset, b.kind, b.layout);
+}
 
 /// The shape the operands broadcast to. False, without an exception, if they do not.
 bool broadcast(const Operand* operands, int count, Layout& shape) noexcept;
@@ -262,6 +265,12 @@ int set_item(PyObject* self, PyObject* index, PyObject* value);
 PyObject* item_at(PyObject* self, Py_ssize_t position);
 Py_ssize_t length(PyObject* self);
 
+/// source[index] for one array of int64 along the first axis of contiguous rows (array/gather.cpp); null without an
+/// exception if it is not that case.
+PyObject* take_rows(Array* source, PyObject* index);
+/// The same, and zeros in their place.
+PyObject* take_rows_away(Array* source, PyObject* index);
+
 PyObject* matmul(PyObject* a, PyObject* b);
 bool make_products(PyObject* module);
 bool make_reductions(PyObject* module);
@@ -269,6 +278,7 @@ bool make_shaping(PyObject* module);
 bool make_backprops(PyObject* module);
 bool make_interchange(PyObject* module);
 bool make_index(PyObject* module);
+bool make_gather(PyObject* module);
 bool make_shadows(PyObject* module);
 bool make_cumulative(PyObject* module);
 

@@ -1,8 +1,12 @@
-// Indexing: views for integers, slices, None and Ellipsis; rows by an array of integers; the rest by NumPy.
+// Indexing: elements, views for integers, slices, None and Ellipsis; the rest by NumPy.
 
 #include "array/array.hpp"
+
+#include <cmath>
+#include <cstring>
+
 #include "array/tasks.hpp"
-#include "th/gather.hpp"
+#include "th/copy.hpp"
 
 namespace myia {
 
@@ -99,217 +103,76 @@ Form select(const Array* array, PyObject* index, Selection& made, bool& whole) {
   return Form::view;
 }
 
+// -- one element ----------------------------------------------------------------------------------------------
+
+/// Where the element lies that integers select, one for each axis. False, without an exception, if the index is
+/// not of that form, or out of bounds.
+bool element_at(const Array* array, PyObject* index, Index& offset) {
+  const Layout& layout = array->layout;
+  PyObject* const* parts = &index;
+  Py_ssize_t count = 1;
+  if (PyTuple_CheckExact(index)) {
+    parts = &PyTuple_GET_ITEM(index, 0);
+    count = PyTuple_GET_SIZE(index);
+  }
+  if (count != layout.ndim) return false;
+  offset = array->offset;
+  for (int d = 0; d < layout.ndim; ++d) {
+    Index at;
+    if (PyLong_CheckExact(parts[d])) {
+      at = PyLong_AsSsize_t(parts[d]);
+      if (at == -1 && PyErr_Occurred()) return PyErr_Clear(), false;
+    } else if (Py_TYPE(parts[d]) == &PyInt64ArrType_Type) {
+      at = PyArrayScalar_VAL(parts[d], Int64);
+    } else {
+      return false;
+    }
+    if (at < 0) at += layout.shape[d];
+    if (at < 0 || at >= layout.shape[d]) return false;
+    offset += at * layout.strides[d];
+  }
+  return true;
+}
+
+/// Whether an element can be read or written where it lies, by the caller and at once.
+bool at_hand(const Array* array) {
+  return array->storage->idle() && !array->storage->failed() && array->storage->allocated();
+}
+
+/// Stores a number if that takes no more than writing it: no error state is asked, and nobody works on the memory.
+bool store_number(Array* array, Index offset, PyObject* value) {
+  if (!array->writable || enforce_marks || !at_hand(array)) return false;
+  char* const place = array->storage->data() + offset;
+  double number;
+  if (PyFloat_CheckExact(value) || Py_TYPE(value) == &PyDoubleArrType_Type) {
+    number = PyFloat_AS_DOUBLE(value);
+  } else if (PyLong_CheckExact(value)) {
+    number = PyLong_AsDouble(value);
+    if (number == -1.0 && PyErr_Occurred()) return PyErr_Clear(), false;
+  } else {
+    return false;
+  }
+  if (array->kind == Kind::float64) {
+    std::memcpy(place, &number, sizeof number);
+  } else if (array->kind == Kind::float32) {
+    const auto narrow = static_cast<float>(number);
+    // One that overflows or underflows is for NumPy's error state.
+    if (!std::isnormal(narrow) && number != 0.0) return false;
+    std::memcpy(place, &narrow, sizeof narrow);
+  } else {
+    return false;
+  }
+  array->storage->written();
+  return true;
+}
+
 bool is_sequence(PyObject* value) {
   if (is_array(value)) return as_array(value)->layout.ndim > 0;
   if (PyArray_Check(value)) return PyArray_NDIM(reinterpret_cast<PyArrayObject*>(value)) > 0;
   return PyList_Check(value) || PyTuple_Check(value);
 }
 
-struct TakeTask final : Task {
-  TakeTask(int parts, const Array* out, const Array* source, const Array* index)
-      : Task("take", parts), out(out->storage), source(source->storage), index(index->storage), out_at(out->offset),
-        source_at(source->offset), index_at(index->offset), rows(source->layout.shape[0]),
-        row_bytes(source->item()), row_stride(source->layout.strides[0]), index_stride(index->layout.strides[0]),
-        count(index->layout.shape[0]) {
-    for (int d = 1; d < source->layout.ndim; ++d) row_bytes *= source->layout.shape[d];
-  }
-  void run(int part) override {
-    Index begin, end;
-    th::part_of(count, part, parts, begin, end);
-    try {
-      th::take(out->data() + out_at, source->data() + source_at, rows, row_bytes, row_stride,
-               reinterpret_cast<const Index*>(index->data() + index_at), index_stride, begin, end);
-    } catch (const std::out_of_range& error) {
-      throw KernelError("IndexError", error.what());
-    }
-  }
-  Storage *out, *source, *index;
-  Index out_at, source_at, index_at, rows, row_bytes, row_stride, index_stride, count;
-};
-
-/// source[index] for one array of int64 along the first axis of contiguous rows; null without an exception
-/// if it is not that case.
-PyObject* take_rows(Array* source, PyObject* index_object) {
-  Owned holder;
-  if (!is_array(index_object)) {
-    if (!PyArray_CheckExact(index_object)) return nullptr;
-    // The indices are the user's to change: what waits gets a copy.
-    if (PyArray_TYPE(reinterpret_cast<PyArrayObject*>(index_object)) != NPY_INT64) return nullptr;
-    Array* const view = share(reinterpret_cast<PyArrayObject*>(index_object));
-    if (!view) return nullptr;
-    Owned shared(as_object(view));
-    holder = Owned(as_object(copy_of(view)));
-    if (!holder || !wait_ready(as_array(holder.get())->storage)) return nullptr;
-    index_object = holder.get();
-  }
-  Array* const index = as_array(index_object);
-  if (index->kind != Kind::int64 || index->layout.ndim != 1 || !source->layout.ndim || !source->layout.shape[0])
-    return nullptr;
-  Layout row = source->layout;
-  for (int d = 1; d < row.ndim; ++d) {
-    row.shape[d - 1] = source->layout.shape[d];
-    row.strides[d - 1] = source->layout.strides[d];
-  }
-  --row.ndim;
-  if (!c_contiguous(row, source->item())) return nullptr;
-  Index shape[th::kMaxDims];
-  shape[0] = index->layout.shape[0];
-  Index size = shape[0];
-  for (int d = 1; d < source->layout.ndim; ++d) size *= shape[d] = source->layout.shape[d];
-  Owned made(as_object(make_array(source->kind, source->layout.ndim, shape)));
-  if (!made) return nullptr;
-  if (!size) return shape[0] ? nullptr : made.release();  // rows of no elements: NumPy checks the indices
-  Array* const out = as_array(made.get());
-  if (size * kCheap <= inline_limit && source->storage->ready() && index->storage->ready() && !source->storage->failed() &&
-      !index->storage->failed()) {
-    try {
-      out->data();
-      TakeTask(1, out, source, index).run(0);
-    } catch (const KernelError& error) {
-      PyErr_SetString(PyExc_IndexError, error.what());
-      return nullptr;
-    } catch (const std::bad_alloc&) {
-      return PyErr_NoMemory();
-    }
-    return made.release();
-  }
-  if (!submit(std::make_unique<TakeTask>(parts_for(size, 2 * kCheap), out, source, index), {source->storage, index->storage},
-              {out->storage}))
-    return nullptr;
-  return made.release();
-}
-
-struct ScatterTask final : Task {
-  ScatterTask(const Array* out, const Array* g, const Array* index)
-      : Task("scatter_add"), kind(out->kind), out(out->storage), g(g->storage), index(index->storage),
-        out_at(out->offset), g_at(g->offset), index_at(index->offset), rows(out->layout.shape[0]),
-        row_stride(out->layout.strides[0]), g_stride(g->layout.strides[0]), index_stride(index->layout.strides[0]),
-        count(index->layout.shape[0]) {
-    for (int d = 1; d < out->layout.ndim; ++d) row_items *= out->layout.shape[d];
-  }
-  void run(int) override {
-    try {
-      th::scatter_add(kind, out->data() + out_at, rows, row_items, row_stride, g->data() + g_at, g_stride,
-                      reinterpret_cast<const Index*>(index->data() + index_at), index_stride, 0, count);
-    } catch (const std::out_of_range& error) {
-      throw KernelError("IndexError", error.what());
-    }
-  }
-  Kind kind;
-  Storage *out, *g, *index;
-  Index out_at, g_at, index_at, rows, row_items = 1, row_stride, g_stride, index_stride, count;
-};
-
-bool rows_contiguous(const Array* array) {
-  Layout row;
-  row.ndim = array->layout.ndim - 1;
-  for (int d = 0; d < row.ndim; ++d) {
-    row.shape[d] = array->layout.shape[d + 1];
-    row.strides[d] = array->layout.strides[d + 1];
-  }
-  return c_contiguous(row, array->item());
-}
-
-/// np.add.at(out, index, g) for one array of int64 along the first axis, repeats adding up. True if done here.
-PyObject* scatter_add(PyObject*, PyObject* const* args, Py_ssize_t count) {
-  if (count != 3 || !is_array(args[0]) || !is_array(args[1]) || !is_array(args[2])) Py_RETURN_FALSE;
-  Array *const out = as_array(args[0]), *const index = as_array(args[1]), *const g = as_array(args[2]);
-  bool fits = index->kind == Kind::int64 && index->layout.ndim == 1 && out->kind == g->kind &&
-              th::can_scatter_add(out->kind) && out->layout.ndim && out->layout.ndim == g->layout.ndim &&
-              g->layout.shape[0] == index->layout.shape[0] && rows_contiguous(out) && rows_contiguous(g) &&
-              g->storage != out->storage && index->storage != out->storage && !out->storage->borrowed();
-  for (int d = 1; fits && d < out->layout.ndim; ++d) fits = g->layout.shape[d] == out->layout.shape[d];
-  if (!fits) Py_RETURN_FALSE;
-  if (!check_writable(out)) return nullptr;
-  if (!g->layout.size()) Py_RETURN_FALSE;
-  const bool ready = out->storage->idle() && g->storage->ready() && index->storage->ready();
-  const bool failed = out->storage->failed() || g->storage->failed() || index->storage->failed();
-  if (ready && !failed && g->layout.size() * kCheap <= inline_limit) {
-    try {
-      out->data();
-      ScatterTask(out, g, index).run(0);
-      out->storage->written();
-    } catch (const KernelError& error) {
-      PyErr_SetString(PyExc_IndexError, error.what());
-      return nullptr;
-    } catch (const std::bad_alloc&) {
-      return PyErr_NoMemory();
-    }
-    Py_RETURN_TRUE;
-  }
-  if (!submit(std::make_unique<ScatterTask>(out, g, index), {out->storage, g->storage, index->storage}, {out->storage}))
-    return nullptr;
-  Py_RETURN_TRUE;
-}
-
-// -- taking away --------------------------------------------------------------------------------------------
-
-struct TakeAwayTask final : Task {
-  TakeAwayTask(const Array* out, const Array* source, const Array* index)
-      : Task("take_at"), out(out->storage), source(source->storage), index(index->storage), out_at(out->offset),
-        source_at(source->offset), index_at(index->offset), rows(source->layout.shape[0]),
-        row_bytes(source->item()), row_stride(source->layout.strides[0]), index_stride(index->layout.strides[0]),
-        count(index->layout.shape[0]) {
-    for (int d = 1; d < source->layout.ndim; ++d) row_bytes *= source->layout.shape[d];
-  }
-  void run(int) override {
-    try {
-      th::take_away(out->data() + out_at, source->data() + source_at, rows, row_bytes, row_stride,
-                    reinterpret_cast<const Index*>(index->data() + index_at), index_stride, count);
-    } catch (const std::out_of_range& error) {
-      throw KernelError("IndexError", error.what());
-    }
-  }
-  Storage *out, *source, *index;
-  Index out_at, source_at, index_at, rows, row_bytes, row_stride, index_stride, count;
-};
-
-/// For one array of int64 along the first axis of contiguous rows; null without an exception if it is not that.
-PyObject* take_rows_away(Array* source, PyObject* index_object) {
-  Owned holder;
-  if (PyArray_CheckExact(index_object) && PyArray_TYPE(reinterpret_cast<PyArrayObject*>(index_object)) == NPY_INT64) {
-    holder = Owned(as_object(share(reinterpret_cast<PyArrayObject*>(index_object))));
-    if (!holder) return nullptr;
-    index_object = holder.get();
-  }
-  if (!is_array(index_object)) return nullptr;
-  Array* index = as_array(index_object);
-  if (index->kind != Kind::int64 || index->layout.ndim != 1 || !source->layout.ndim || !source->layout.size() ||
-      !index->layout.size() || !rows_contiguous(source) || overlaps_itself(source->layout, source->item()) ||
-      source->storage->borrowed() || index->storage == source->storage)
-    return nullptr;
-  Index shape[th::kMaxDims];
-  Index size = shape[0] = index->layout.shape[0];
-  for (int d = 1; d < source->layout.ndim; ++d) size *= shape[d] = source->layout.shape[d];
-  Owned made(as_object(make_array(source->kind, source->layout.ndim, shape)));
-  if (!made) return nullptr;
-  Array* const out = as_array(made.get());
-  const bool ready = source->storage->idle() && index->storage->ready();
-  if (ready && !source->storage->failed() && !index->storage->failed() && size * kCheap <= inline_limit) {
-    try {
-      out->data();
-      source->data();
-      TakeAwayTask(out, source, index).run(0);
-    } catch (const KernelError& error) {
-      PyErr_SetString(PyExc_IndexError, error.what());
-      return nullptr;
-    } catch (const std::bad_alloc&) {
-      return PyErr_NoMemory();
-    }
-    source->storage->written();
-    return made.release();
-  }
-  if (holder) {
-    // The indices are the user's to change: what waits gets a copy.
-    holder = Owned(as_object(copy_of(index)));
-    if (!holder || !wait_ready(as_array(holder.get())->storage)) return nullptr;
-    index = as_array(holder.get());
-  }
-  if (!submit(std::make_unique<TakeAwayTask>(out, source, index), {source->storage, index->storage},
-              {source->storage, out->storage}))
-    return nullptr;
-  return made.release();
-}
+// -- taking away ----------------------------------------------------------------------------------------
 
 bool is_mask(PyObject* part) {
   if (is_array(part)) return as_array(part)->kind == Kind::boolean;
@@ -356,6 +219,61 @@ PyObject* take_away_on_host(Array* array, PyObject* index) {
   return from_host(taken.get());
 }
 
+/// Zeros by the queue, after whatever reads or writes the memory.
+bool store_zeros(const Array* array, Index offset, const Layout& layout) {
+  static PyObject* const zero = PyFloat_FromDouble(0.0);
+  Owned view(as_object(make_view(array, offset, layout)));
+  return view && assign(as_array(view.get()), zero);
+}
+
+PyObject* take_element_away(Array* array, Index offset) {
+  if (!wait_ready(array->storage)) return nullptr;
+  Owned taken(scalar_at(array->storage->data() + offset, array->kind));
+  if (!taken) return nullptr;
+  if (at_hand(array)) {
+    std::memset(array->storage->data() + offset, 0, static_cast<std::size_t>(array->item()));
+    array->storage->written();
+    return taken.release();
+  }
+  return store_zeros(array, offset, Layout()) ? taken.release() : nullptr;
+}
+
+PyObject* take_view_away(Array* array, Index offset, const Layout& layout) {
+  const Index item = array->item(), size = layout.size();
+  Owned made(as_object(make_array(array->kind, layout.ndim, layout.shape)));
+  if (!made) return nullptr;
+  Array* const out = as_array(made.get());
+  if (size && at_hand(array) && 2 * size * kCheap <= inline_limit) {
+    try {
+      out->data();
+    } catch (const std::bad_alloc&) {
+      return PyErr_NoMemory();
+    }
+    static const char nothing[16] = {};
+    Walk w;
+    w.operands = 2;
+    w.ndim = layout.ndim;
+    for (int d = 0; d < layout.ndim; ++d) {
+      w.shape[d] = layout.shape[d];
+      w.strides[0][d] = out->layout.strides[d];
+      w.strides[1][d] = layout.strides[d];
+    }
+    w.coalesce();
+    char* const source = array->storage->data() + offset;
+    char* bases[2] = {out->data(), source};
+    th::copy(w, bases, item, 0, size);
+    for (int d = 0; d < w.ndim; ++d) w.strides[0][d] = std::exchange(w.strides[1][d], 0);
+    bases[0] = source;
+    bases[1] = const_cast<char*>(nothing);
+    th::copy(w, bases, item, 0, size);
+    array->storage->written();
+    return made.release();
+  }
+  Owned view(as_object(make_view(array, offset, layout)));
+  if (!view || !assign(out, view.get())) return nullptr;
+  return store_zeros(array, offset, layout) ? made.release() : nullptr;
+}
+
 /// take_at(d, index): d[index], and zeros in its place.
 PyObject* take_at(PyObject*, PyObject* const* args, Py_ssize_t count) {
   if (count != 2 || !is_array(args[0])) {
@@ -365,19 +283,14 @@ PyObject* take_at(PyObject*, PyObject* const* args, Py_ssize_t count) {
   Array* const array = as_array(args[0]);
   PyObject* const index = args[1];
   if (!check_writable(array)) return nullptr;
+  Index offset;
+  if (element_at(array, index, offset)) return take_element_away(array, offset);
   Selection made;
   bool whole = false;
   switch (select(array, index, made, whole)) {
     case Form::error: return nullptr;
-    case Form::view: {
-      static PyObject* const zero = PyFloat_FromDouble(0.0);
-      Owned view(as_object(make_view(array, made.offset, made.layout)));
-      if (!view) return nullptr;
-      if (whole && !wait_ready(array->storage)) return nullptr;
-      Owned taken(whole ? scalar_at(array->storage->data() + made.offset, array->kind)
-                        : as_object(copy_of(as_array(view.get()))));
-      return taken && assign(as_array(view.get()), zero) ? taken.release() : nullptr;
-    }
+    case Form::view:
+      return whole ? take_element_away(array, made.offset) : take_view_away(array, made.offset, made.layout);
     case Form::other: break;
   }
   PyObject* const rows = take_rows_away(array, index);
@@ -389,8 +302,6 @@ PyMethodDef functions[] = {
      "take_at(d, index): a copy of d[index], and zeros in its place.\n\n"
      "Where the index repeats an element, the occurrence that a store with this index leaves there has its value,\n"
      "the others have zero."},
-    {"scatter_add", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(scatter_add)), METH_FASTCALL,
-     "scatter_add(out, index, g): out[index] += g along the first axis, repeats adding up; False if it cannot."},
     {},
 };
 
@@ -435,6 +346,11 @@ PyObject* item_at(PyObject* self, Py_ssize_t position) {
 
 PyObject* get_item(PyObject* self, PyObject* index) {
   Array* const array = as_array(self);
+  Index offset;
+  if (element_at(array, index, offset)) {
+    if (!wait_ready(array->storage)) return nullptr;
+    return scalar_at(array->storage->data() + offset, array->kind);
+  }
   if (PyLong_CheckExact(index) && array->layout.ndim) {
     const Py_ssize_t position = PyNumber_AsSsize_t(index, PyExc_IndexError);
     if (position == -1 && PyErr_Occurred()) return nullptr;
@@ -465,11 +381,16 @@ int set_item(PyObject* self, PyObject* index, PyObject* value) {
     PyErr_SetString(PyExc_ValueError, "cannot delete array elements");
     return -1;
   }
+  Index offset;
+  if (element_at(array, index, offset) && store_number(array, offset, value)) return 0;
   Selection made;
   bool whole = false;
   switch (select(array, index, made, whole)) {
     case Form::error: return -1;
     case Form::view: {
+      // y[i] += z ends in storing a view where it is already.
+      if (is_array(value) && same_view(as_array(value), array->storage, made.offset, array->kind, made.layout))
+        return check_writable(array) ? 0 : -1;
       if (whole && is_sequence(value)) break;  // into a single element: NumPy says whether that can be
       Owned target(as_object(make_view(array, made.offset, made.layout)));
       return target && assign(as_array(target.get()), value) ? 0 : -1;

@@ -231,10 +231,10 @@ bool same_shape(const Layout& a, const Layout& b) noexcept {
   return true;
 }
 
-bool same_view(const Array* a, const Operand& b) noexcept {
-  if (b.storage != a->storage || b.offset != a->offset || !same_shape(a->layout, b.layout)) return false;
-  for (int d = 0; d < b.layout.ndim; ++d)
-    if (a->layout.shape[d] != 1 && a->layout.strides[d] != b.layout.strides[d]) return false;
+bool same_view(const Array* a, const Storage* storage, Index offset, Kind kind, const Layout& layout) noexcept {
+  if (storage != a->storage || offset != a->offset || kind != a->kind || !same_shape(a->layout, layout)) return false;
+  for (int d = 0; d < layout.ndim; ++d)
+    if (layout.shape[d] != 1 && a->layout.strides[d] != layout.strides[d]) return false;
   return true;
 }
 
