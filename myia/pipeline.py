@@ -316,9 +316,10 @@ class _Unit:
     ) -> Reversal:
         refuse_mutation(typed, self.inference, self.analysis, self.checked)
         aliases = self.analysis.of(typed, forced)
+        written = [n for n in typed.program.arguments if called and aliases.in_shadow(n)]
         return reverse(
             typed,
-            activity(typed, selected, aliases),
+            activity(typed, selected, aliases, frozenset(written)),
             aliases,
             self.inference,
             self.analysis,

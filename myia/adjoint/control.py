@@ -178,7 +178,10 @@ class _Weaver:
         """Reads of a variable that only the sweeps have bound: Python would say that it is not."""
         if not self.missing or s is None or s not in self.assigned:
             return []
-        unsure = sorted(names_read(s) & self.missing.keys() - self.assigned[s])
+        read = names_read(s)
+        if isinstance(s, ast.FunctionDef):
+            read = set(self.program.nested[s.name].captures)
+        unsure = sorted(read & self.missing.keys() - self.assigned[s])
         call = ast.Attribute(ast.Name("rt", ast.Load()), "bound", ast.Load())
         return [
             ast.copy_location(ast.Expr(ast.Call(call, [load_name(name), ast.Constant(name)], [])), s)
@@ -248,7 +251,7 @@ class _Weaver:
         """The names the reverse sweep reads that the forward sweep, or the caller, bound."""
         made = {name for s in forward for inner in inside(s) for name in names_written(inner)}
         made |= {*self.program.arguments, *self.program.inputs, *self.stacks.values(), *self.missing}
-        read = {n.id for s in reverse for n in ast.walk(s) if isinstance(n, ast.Name)} | ended
+        read = free_names(reverse) | ended
         carried = tuple(sorted(read & made))
         sure = self.assigned_at_end if self.assigned_at_end is not None else frozenset(carried)
         unsure = [n for n in carried if n not in sure and n not in self.stacks.values()]
@@ -263,6 +266,26 @@ class _Weaver:
             *none,
             *(assign_names([stack], ast.List([], ast.Load()), at) for stack in self.stacks.values()),
         ]
+
+
+def free_names(block: list[ast.stmt], bound: frozenset[str] = frozenset()) -> set[str]:
+    """The names a block reads that it may not have bound itself."""
+    free: set[str] = set()
+    own = set(bound)
+    for s in block:
+        match s:
+            case ast.If(test, body, orelse):
+                free |= names_read(test) - own
+                free |= free_names(body, frozenset(own)) | free_names(orelse, frozenset(own))
+            case ast.For(target, walk, body):
+                free |= names_read(walk) - own
+                free |= free_names(body, frozenset({*own, *names_written(s)}))
+            case _:
+                free |= names_read(s) - own
+                if isinstance(s, ast.AugAssign):
+                    free |= {n.id for n in ast.walk(s.target) if isinstance(n, ast.Name)} - own
+                own |= set(names_written(s))
+    return free
 
 
 def _reverse_loop(

@@ -428,6 +428,9 @@ class Generator:
         at = statements.index(definition)
         used_before = any(definition.name in names_read(s) for s in statements[:at])
         for s in statements[at + 1 :]:
+            operation = self.typed.operations.get(s)
+            if operation is not None and operation.kind in ("update", "mutator"):
+                continue  # it is the same object still
             for name in names_written(s):
                 if name in captured and name in self.activity.active:
                     self._refuse_capture(s, name, definition.name)

@@ -38,6 +38,8 @@ def refuse_mutation(typed: Typed, inference: Inference, analysis: AliasAnalysis,
     for s in statements_of(typed.program.body):
         value = s.value if isinstance(s, (ast.Assign, ast.Expr)) else None
         operation = typed.operations.get(s)
+        if operation is not None and operation.kind == "mutator" and operation.function[0] == "setattr":
+            _check_attribute(typed, s, typed.type_of(operation.operands["x"]))
         if isinstance(value, ast.Call):
             _check_call(typed, s, value)
         elif isinstance(value, ast.Attribute) and value.attr in METHODS_OF["any"] | NEVER:
@@ -107,6 +109,17 @@ def _check_call(typed: Typed, s: ast.stmt, call: ast.Call) -> None:
             f".{method}() changes {_what(owner)} in place",
             "it changes more than elements, or is an operator's own method",
             "make a new value, or use the operator",
+        )
+
+
+def _check_attribute(typed: Typed, s: ast.stmt, owner: Type) -> None:
+    if isinstance(owner, (Array, List, Dict)):
+        _refuse(
+            typed,
+            s,
+            f"an attribute of {_what(owner)} is written",
+            "it changes what types say of it, such as its shape",
+            "make a new value, such as x.reshape(...)",
         )
 
 

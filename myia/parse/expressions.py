@@ -6,6 +6,7 @@ import ast
 import builtins
 import functools
 import inspect
+import sys
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -402,11 +403,13 @@ def position_of_out(function: Any) -> int | None:
 @functools.cache
 def _position_of_out(function: Any) -> int | None:
     try:
-        parameters = inspect.signature(function).parameters.values()
+        parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
         return None
-    names = [p.name for p in parameters if p.kind is not p.VAR_POSITIONAL]
-    return names.index("out") if "out" in names else None
+    if not any(p.name == "out" for p in parameters):
+        return None
+    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return names.index("out") if "out" in names else sys.maxsize  # by keyword only
 
 
 def _only(name: str | None, value: ast.expr) -> ast.expr:

@@ -392,6 +392,8 @@ class _Pass:
         if key in INACTIVE:
             if name == "shape" and isinstance(owner, Array) and owner.rank is not None:
                 return Operation("inactive", Tuple((INT,) * owner.rank))
+            if name == "dtype" and isinstance(owner, (Array, NumpyScalar)) and owner.dtype is not None:
+                return Operation("inactive", Known(owner.dtype))
             return Operation(
                 "inactive", self.inactive_result(INACTIVE[key], operator.attrgetter(name), [value], {})
             )
@@ -683,6 +685,8 @@ class _Pass:
     ) -> Type:
         if function is operator.getitem:
             return self.item_type(self.atom_type(arguments[0]), arguments[1])
+        if function in (np.reshape, np.ndarray.reshape) and arguments:
+            return self.reshaped(arguments, keywords)
         if isinstance(function, tuple) and rule.result == "example":
             return (
                 ANY
@@ -727,6 +731,21 @@ class _Pass:
             case Array(dtype, int(rank)) if dtype is not None and rank:
                 return List(NumpyScalar(dtype) if rank == 1 else Array(dtype, rank - 1))
         return List(ANY)
+
+    def reshaped(self, arguments: list[ast.expr], keywords: dict[str, ast.expr]) -> Type:
+        """The type of `reshape(x, shape)` or `reshape(x, *shape)`, whose sizes are not known."""
+        array = self.atom_type(arguments[0])
+        sizes = [self.operand_type(a) for a in arguments[1:]] or [
+            self.operand_type(keywords[name]) for name in ("shape", "newshape") if name in keywords
+        ]
+        rank = None
+        if len(sizes) == 1 and isinstance(sizes[0], Tuple):
+            rank = len(sizes[0].items)
+        elif sizes and all(map(is_number, sizes)):
+            rank = len(sizes)
+        if not isinstance(array, Array) or rank is None:
+            return self.unranked(array)
+        return Array(array.dtype, rank)
 
     def unranked(self, t: Type) -> Type:
         match t:

@@ -21,14 +21,14 @@ import enum
 import functools
 import random
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FunctionType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
 
 from myia import _runtime
-from myia.errors import NotDifferentiable
+from myia.errors import MissingRule, NotDifferentiable
 from myia.runtime.adjoints import add_at
 from myia.runtime.native import ARRAYS
 
@@ -192,6 +192,18 @@ class Shadows(_Native):  # type: ignore[misc]
             slots = self.slots(container)
             slots[key] = slots[key] + part
 
+    def take_slot(self, container: Any, key: Any) -> float:
+        """The adjoint of the number under a key, which is zero then: the number was just put there."""
+        found = self._slots.get(id(container))
+        return 0.0 if found is None else found[1].pop(key, 0.0)
+
+    def move_slots(self, container: Any, before: Callable[[Any], Any]) -> None:
+        """Move every slot from its key now to the key that its number had before."""
+        found = self._slots.get(id(container))
+        if found is not None and found[1]:
+            moved = Slots({before(key): g for key, g in found[1].items()})
+            self._slots[id(container)] = (container, moved)
+
     # -- contributions ------------------------------------------------------------------------------
 
     def add(self, x: Any, d_x: Any, g: Any) -> Any:
@@ -225,6 +237,30 @@ class Shadows(_Native):  # type: ignore[misc]
             self.add_slot(owner, key, g)
         elif not _is_nothing(g):
             self.add(item, 0.0, g)
+
+    def give(self, x: Any, g: Any) -> float:
+        """Add the cotangent `g` to the adjoint of an operand; what is added if that is a number, else 0.0."""
+        if not is_number(x):
+            self.add(x, 0.0, g)
+            return 0.0
+        return number_of(g)
+
+    def give_items(self, source: Any, g: list[float]) -> None:
+        """Add cotangents to the numbers that were copied from `source`, in the order in which it gives them.
+
+        Raises MissingRule for numbers of a set or of a dictionary's keys, which have no adjoints.
+        """
+        if isinstance(source, ARRAYS):
+            if source.ndim == 1:  # otherwise the items were views
+                self.add(source, 0.0, g)
+        elif isinstance(source, SEQUENCES):
+            self.add(source, 0.0, g)
+        elif any(g) and any(isinstance(item, (float, np.floating)) for item in source):
+            raise MissingRule(
+                f"numbers are copied from a {type(source).__name__}",
+                reason="the gradient depends on them, and they have no adjoints there",
+                remedy="keep them in a list",
+            )
 
     def item(self, owner: Any, key: Any, value: Any, d_value: Any) -> None:
         """The reverse of `value = owner[key]`, where only the run knows what they are.
@@ -333,6 +369,28 @@ class Shadows(_Native):  # type: ignore[misc]
         }
         above.discard(id(x))
         return list(parts.values()) if isinstance(x, SEQUENCES) else parts
+
+
+class Inactive:
+    """In the place of a table where nothing is active: there are no adjoints, only values are taken back."""
+
+    def take_slot(self, container: Any, key: Any) -> float:
+        return 0.0
+
+    def move_slots(self, container: Any, before: Callable[[Any], Any]) -> None:
+        return
+
+    def add_slot(self, container: Any, key: Any, g: Any) -> None:
+        return
+
+    def give(self, x: Any, g: Any) -> float:
+        return 0.0
+
+    def give_items(self, source: Any, g: list[float]) -> None:
+        return
+
+    def item(self, owner: Any, key: Any, value: Any, d_value: Any) -> None:
+        return
 
 
 class _Reached:

@@ -7,6 +7,7 @@ import pytest
 
 from myia import grad
 from myia.analysis.activity import activity
+from myia.analysis.alias import AliasAnalysis
 from myia.parse.infer import Inference
 from myia.parse.types import type_of
 
@@ -14,7 +15,7 @@ from myia.parse.types import type_of
 def active(function, *args, wrt=("x",)):
     inference = Inference()
     typed = inference.infer(inference.program_of(function), tuple(map(type_of, args)))
-    return activity(typed, frozenset(wrt))
+    return activity(typed, frozenset(wrt), AliasAnalysis().of(typed))
 
 
 def test_varied_and_useful():
