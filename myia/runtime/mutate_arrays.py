@@ -15,7 +15,7 @@ from myia.errors import MissingRule
 from myia.runtime.adjoints import sum_to
 from myia.runtime.mutate_lists import Back, Mutation, Table, refused
 from myia.runtime.native import ARRAYS
-from myia.runtime.shadows import Shadows, is_number, is_real_array, shares, take_at
+from myia.runtime.shadows import Shadows, is_number, is_real_array, is_record, shares, take_at
 
 Giver = Callable[[Table, Any], float]
 """Hands the cotangent of the elements to what was stored in them; its adjoint if that is a number."""
@@ -54,7 +54,7 @@ def _store(owner: Any, index: Any, write: Callable[[], Any], name: str, give: Gi
 
 
 def summed(g: Any, shape: tuple[int, ...]) -> Any:
-    """The cotangent of a stored array of this shape, from that of the elements over which it was broadcast."""
+    """The cotangent of a stored array of this shape, from that of the elements that it was broadcast over."""
     if not shape:
         return g.sum() if isinstance(g, ARRAYS) else g
     total = sum_to(g, shape[max(0, len(shape) - np.ndim(g)) :])
@@ -62,6 +62,13 @@ def summed(g: Any, shape: tuple[int, ...]) -> Any:
 
 
 def _broadcast(value: Any) -> Giver:
+    if is_record(value):
+        raise refused(
+            f"a {type(value).__name__} is written into an array",
+            "the reverse sweep has to know which numbers of it were",
+            "write a number or an array",
+        )
+
     def give(shadows: Table, g: Any) -> float:
         if is_number(value):
             return shadows.give(value, g)
@@ -97,7 +104,7 @@ def fill(owner: Any, value: Any) -> Mutation:
 
 def _at_flat(shape: tuple[int, ...], positions: Any) -> Any:
     """The index of elements given by their positions in C order."""
-    return np.unravel_index(positions, shape) if shape else (np.asarray(positions) == 0,)
+    return np.unravel_index(positions, shape) if shape else ...
 
 
 def _unchanged(write: Callable[[], Any]) -> Mutation:
@@ -113,7 +120,7 @@ def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> Mutation:
         np.put(a, ind, v, mode=mode)
 
     positions, count = np.asarray(ind).reshape(-1), np.size(v)
-    if not count or not positions.size or not isinstance(a, ARRAYS):
+    if not isinstance(a, ARRAYS) or not (count and positions.size and a.size):
         return _unchanged(write)
     if mode == "clip":
         positions = np.clip(positions, 0, a.size - 1)
@@ -122,6 +129,8 @@ def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> Mutation:
             return _unchanged(write)
         positions = positions % a.size
     picks = np.arange(positions.size) % count
+    if not a.ndim:
+        picks = picks[-1:]  # the last value stays
     return _store(a, _at_flat(a.shape, positions), write, "v", _picked(v, picks))
 
 
@@ -161,7 +170,7 @@ def put_mask(a: Any, mask: Any, values: Any) -> Mutation:
 
 
 def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> Mutation:
-    """`np.fill_diagonal`: of a tall matrix again and again if `wrap`; the values repeated as often as needed."""
+    """`np.fill_diagonal`: of a tall matrix again and again if `wrap`; values are repeated as needed."""
 
     def write() -> None:
         np.fill_diagonal(a, val, wrap)
@@ -284,7 +293,7 @@ def partition(owner: Any, kth: Any, axis: int = -1, kind: str = "introselect", o
 
 
 def shuffle(shuffler: Callable[..., None], x: Any, axis: int = 0) -> Mutation:
-    """What is drawn depends on the shape alone, so positions are shuffled, and the elements moved as they were."""
+    """What is drawn depends on the shape alone: positions are shuffled, and the elements moved likewise."""
     if not x.ndim or not -x.ndim <= axis < x.ndim:
         return _unchanged(lambda: shuffler(x, **({"axis": axis} if axis else {})))
     axis %= x.ndim

@@ -1,12 +1,13 @@
 """Writes into lists: each function runs one, and gives its value and what takes it back.
 
-Two ideas serve all of them. A *splice* puts items in the place of others, wherever; a *permutation* moves items.
-Slots, the adjoints of the numbers, move with their items.
+Two ideas serve all of them. A *splice* puts items in the place of others; a *permutation* moves items. Slots,
+the adjoints of the numbers, move with their items.
 """
 
 from __future__ import annotations
 
 import bisect
+import itertools
 import operator
 from collections.abc import Callable, KeysView
 from typing import Any
@@ -17,7 +18,7 @@ from myia.runtime.shadows import SEQUENCES, Inactive, Shadows
 
 Table = Shadows | Inactive
 Back = Callable[[Table, Any], dict[str, Any]]
-"""Takes a write back: from the table and the number adjoint of its value to those of its operands, by name."""
+"""Takes a write back: from the number adjoint of its value to those of its operands, by name."""
 Mutation = tuple[Any, Back]
 
 _COPIED_FROM = (*SEQUENCES, *ARRAYS, dict, set, frozenset, str, bytes, range, KeysView)
@@ -30,7 +31,9 @@ def refused(what: str, reason: str, remedy: str) -> UnsupportedMutation:
 
 def copied_items(source: Any) -> Any:
     """`source`, whose items will be copied. Raises UnsupportedMutation if they cannot be had twice."""
-    if isinstance(source, _COPIED_FROM) or not (hasattr(source, "__iter__") or hasattr(source, "__getitem__")):
+    if isinstance(source, _COPIED_FROM) or not (
+        hasattr(source, "__iter__") or hasattr(source, "__getitem__")
+    ):
         return source
     raise refused(
         f"the items of a {type(source).__name__} are put into a container",
@@ -235,7 +238,7 @@ def sort(owner: list[Any], *, key: Any = None, reverse: Any = False) -> Mutation
 
 
 def shuffle(shuffler: Callable[[Any], None], owner: list[Any]) -> Mutation:
-    """What is drawn depends on the length alone, so positions are shuffled, and the items moved as they were."""
+    """What is drawn depends on the length alone: positions are shuffled, and the items moved likewise."""
     order = list(range(len(owner)))
     shuffler(order)
     return _permute(owner, order)
@@ -247,7 +250,7 @@ def shuffle(shuffler: Callable[[Any], None], owner: list[Any]) -> Mutation:
 def _rotate(items: list[Any], path: list[int]) -> None:
     """Move the item at path[0] to the end of the path, each other one place towards its beginning."""
     first = items[path[0]]
-    for to, start in zip(path, path[1:], strict=False):
+    for to, start in itertools.pairwise(path):
         items[to] = items[start]
     items[path[-1]] = first
 

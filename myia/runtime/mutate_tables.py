@@ -1,4 +1,4 @@
-"""Writes into dictionaries, sets and deques: each function runs one, and gives its value and what takes it back.
+"""Writes into dictionaries, sets and deques: each function runs one, and gives its value and its undoing.
 
 Numbers in sets have no adjoints: a set is only taken back.
 """
@@ -10,6 +10,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from myia.errors import UnsupportedMutation
 from myia.runtime.mutate_lists import Mutation, Table, copied_items, refused
 from myia.runtime.shadows import is_number
 
@@ -105,18 +106,25 @@ def set_default(owner: Dict, key: Any, default: Any = None) -> Mutation:
     return value, back
 
 
+def _unknown_source(other: Any) -> UnsupportedMutation:
+    return refused(
+        f"a dictionary is updated from a {type(other).__name__} of neither keys and values nor pairs",
+        "the reverse sweep has to know where each value came from",
+        "make a dictionary of it first",
+    )
+
+
 def update(owner: Dict, other: Any = (), /, **named: Any) -> Mutation:
-    """`owner.update(other, **named)`. Raises UnsupportedMutation for what is no dictionary or list of pairs."""
+    """`owner.update(other, **named)`. Raises UnsupportedMutation unless from a dictionary or pairs."""
     if isinstance(other, Mapping):
         if not isinstance(other, dict):
-            raise refused(
-                f"a dictionary is updated from a {type(other).__name__}",
-                "the reverse sweep has to know where each value came from",
-                "make a dictionary of it first",
-            )
+            raise _unknown_source(other)
         entries = [(other, key, key) for key in other]
     else:
-        entries = [(pair, 1, pair[0]) for pair in copied_items(other)]
+        pairs = list(copied_items(other))
+        if not all(isinstance(pair, (tuple, list)) for pair in pairs):
+            raise _unknown_source(pairs)
+        entries = [(pair, 1, pair[0]) for pair in pairs]
     keys = {key: None for _, _, key in entries} | dict.fromkeys(named)
     old = {key: owner[key] for key in keys if key in owner}
     new = [key for key in keys if key not in owner]
