@@ -2,8 +2,8 @@
 
 `mutate(kind, ...)` runs one and gives `(value, undo)`. `undo(shadows, d_value)`, called once, takes
 everything back as it was, and gives the adjoints of the operands that are numbers; those of arrays and
-containers are in the shadows. What is saved is what was overwritten. `undo` reads the operands again: all must
-hold then what they held after the write.
+containers are in the shadows. What is saved is what was overwritten. `undo` reads the operands again: all
+must hold then what they held after the write.
 
 >>> from myia.runtime.shadows import Shadows
 >>> shadows, items = Shadows(), [1.0, 2.0, 3.0]

@@ -1,0 +1,223 @@
+"""Private copies of the arguments that a function writes into: the caller's own are never changed.
+
+What is reached twice inside an argument is copied once, and views that overlap stay views of one memory: the
+program sees the same aliases in the copies.
+"""
+
+from __future__ import annotations
+
+import copy
+import ctypes
+from collections import deque
+from typing import Any
+
+import numpy as np
+
+from myia import _runtime
+from myia.errors import UnsupportedMutation
+from myia.runtime.native import ARRAYS, Array
+from myia.runtime.shadows import SEQUENCES, attributes_of, entries_of, is_record
+
+__all__ = ["private"]
+
+_MUTABLE = (list, dict, set, deque)
+
+
+def private(
+    values: tuple[Any, ...],
+    names: tuple[str, ...],
+    written: tuple[bool, ...],
+    donated: tuple[bool, ...] | None = None,
+) -> tuple[Any, ...]:
+    """The arguments, with copies in the place of those that are written and not donated.
+
+    Array gives Array, in C order unless it is contiguous in Fortran's. Raises UnsupportedMutation if a written
+    argument shares memory, a container or an object with another argument.
+    """
+    found = [_Contents(value) for value in values]
+    _refuse_shared(found, names, written)
+    copied = [on and not (donated and donated[k]) for k, on in enumerate(written)]
+    if not any(copied):
+        return values
+    copies = _Copies([array for k, on in enumerate(copied) if on for array in found[k].arrays])
+    return tuple(copies.of(value) if on else value for value, on in zip(values, copied, strict=True))
+
+
+class _Contents:
+    """The arrays, containers and objects that are reached from a value."""
+
+    def __init__(self, value: Any) -> None:
+        self.arrays: list[Any] = []
+        self.changeable: dict[int, Any] = {}
+        seen: dict[int, Any] = {}
+        pending = [value]
+        while pending:
+            x = pending.pop()
+            if isinstance(x, ARRAYS):
+                if id(x) not in seen:
+                    seen[id(x)] = x
+                    self.arrays.append(x)
+                continue
+            parts = entries_of(x)
+            if parts is None and not isinstance(x, set):
+                continue
+            if id(x) in seen:
+                continue
+            seen[id(x)] = x
+            if isinstance(x, _MUTABLE) or is_record(x):
+                self.changeable[id(x)] = x
+            pending += list(x) if parts is None else [item for _, item in parts]
+
+
+# -- what is shared -----------------------------------------------------------------------------------
+
+
+def _refuse_shared(found: list[_Contents], names: tuple[str, ...], written: tuple[bool, ...]) -> None:
+    owners: dict[int, int] = {}
+    for k, contents in enumerate(found):
+        for identity in contents.changeable:
+            first = owners.setdefault(identity, k)
+            if first != k and (written[first] or written[k]):
+                raise _shared(names, written, first, k)
+    if sum(bool(contents.arrays) for contents in found) < 2:
+        return
+    spans = [(*_extent(array), k, array) for k, contents in enumerate(found) for array in contents.arrays]
+    spans.sort(key=lambda span: span[0])
+    open_yet: list[tuple[int, int, int, Any]] = []
+    for low, high, k, array in spans:
+        open_yet = [span for span in open_yet if span[1] > low]
+        for _, _, other, earlier in open_yet:
+            if other != k and (written[other] or written[k]) and _overlap(earlier, array):
+                raise _shared(names, written, *sorted((other, k)))
+        open_yet.append((low, high, k, array))
+
+
+def _overlap(a: Any, b: Any) -> bool:
+    try:
+        return np.shares_memory(np.asarray(a), np.asarray(b), max_work=1_000_000)
+    except np.exceptions.TooHardError:
+        return True
+
+
+def _shared(
+    names: tuple[str, ...], written: tuple[bool, ...], first: int, second: int
+) -> UnsupportedMutation:
+    a, b = names[first], names[second]
+    return UnsupportedMutation(
+        f"arguments {a!r} and {b!r} share memory, and {(a if written[first] else b)!r} is written",
+        reason="a write through one of them changes the other, so neither has a derivative of its own",
+        remedy="pass a copy of one of them",
+    )
+
+
+# -- copies -------------------------------------------------------------------------------------------
+
+
+def _extent(array: Any) -> tuple[int, int]:
+    """The addresses of the first byte of an array and of the one after its last."""
+    low, high = np.lib.array_utils.byte_bounds(np.asarray(array))
+    return int(low), int(high) if array.size else int(low)
+
+
+def _may_overlap_itself(array: Any) -> bool:
+    """Whether two elements may lie at one address: each axis has to step over all that the smaller span."""
+    reach = int(array.itemsize)
+    for stride, count in sorted(
+        (abs(s), n) for s, n in zip(array.strides, array.shape, strict=True) if n > 1
+    ):
+        if stride < reach:
+            return True
+        reach += stride * (count - 1)
+    return False
+
+
+class _Copies:
+    """The copies of what some arguments hold: one for each array, container and object."""
+
+    def __init__(self, arrays: list[Any]) -> None:
+        self._known: dict[int, tuple[Any, Any]] = {}  # with the original, whose identity must last
+        distinct = list({id(array): array for array in arrays}.values())
+        if len(distinct) == 1 and not _may_overlap_itself(distinct[0]):
+            return  # nothing to keep together
+        spans = sorted(((*_extent(array), array) for array in distinct), key=lambda span: span[0])
+        group: list[tuple[int, int, Any]] = []
+        for span in spans:
+            if group and span[0] >= max(high for _, high, _ in group):
+                self._together(group)
+                group = []
+            group.append(span)
+        self._together(group)
+
+    def _together(self, group: list[tuple[int, int, Any]]) -> None:
+        """Copy the memory that overlapping arrays span once, and make the same views of the copy."""
+        alone = len(group) == 1 and not _may_overlap_itself(group[0][2])
+        if not group or alone:
+            return
+        if any(array.dtype.hasobject for _, _, array in group):
+            raise UnsupportedMutation(
+                "arrays of Python objects that share memory are written",
+                reason="such memory cannot be copied as it is",
+                remedy="pass copies, or arrays of numbers",
+            )
+        start, stop = group[0][0], max(high for _, high, _ in group)
+        skew = start % 64  # elements stay as aligned as they were
+        memory = np.empty(stop - start + skew + 64, np.uint8)
+        offset = (skew - memory.ctypes.data) % 64
+        ctypes.memmove(memory.ctypes.data + offset, start, stop - start)
+        for _, _, array in group:
+            plain = np.asarray(array)
+            made = np.ndarray(
+                plain.shape,
+                plain.dtype,
+                memory,
+                offset + plain.__array_interface__["data"][0] - start,
+                plain.strides,
+            )
+            made.flags.writeable = plain.flags.writeable
+            self._known[id(array)] = (array, _runtime.asarray(made) if isinstance(array, Array) else made)
+
+    def of(self, x: Any) -> Any:
+        """The copy of a value. Numbers, functions and the like are themselves."""
+        if id(x) in self._known:
+            return self._known[id(x)][1]
+        if isinstance(x, ARRAYS):
+            made = x.copy("F" if x.flags.f_contiguous and not x.flags.c_contiguous else "C")
+            if not x.flags.writeable:
+                made = _read_only(made)
+            return self._kept(x, made)
+        if isinstance(x, tuple):
+            items = [self.of(item) for item in x]
+            if all(item is old for item, old in zip(items, x, strict=True)):
+                return x
+            return self._kept(x, tuple.__new__(type(x), items))
+        if isinstance(x, SEQUENCES):
+            # Known before its items are: it may hold itself.
+            fresh = self._kept(x, copy.copy(x))
+            fresh.clear()
+            fresh.extend(self.of(item) for item in x)
+            return fresh
+        if isinstance(x, dict):
+            table = self._kept(x, copy.copy(x))
+            for key, item in x.items():
+                table[key] = self.of(item)
+            return table
+        if isinstance(x, set):
+            return self._kept(x, copy.copy(x))
+        if is_record(x):
+            thing = self._kept(x, copy.copy(x))
+            if thing is not x:  # a class may say that its objects are not to be copied
+                for name, item in attributes_of(x).items():
+                    object.__setattr__(thing, name, self.of(item))
+            return thing
+        return x
+
+    def _kept(self, x: Any, made: Any) -> Any:
+        self._known[id(x)] = (x, made)
+        return made
+
+
+def _read_only(x: Any) -> Any:
+    """Writing into it raises, as it would into the argument."""
+    plain = np.asarray(x)
+    plain.flags.writeable = False
+    return _runtime.asarray(plain) if isinstance(x, Array) else plain
