@@ -277,7 +277,7 @@ def free_names(block: list[ast.stmt], bound: frozenset[str] = frozenset()) -> se
             case ast.If(test, body, orelse):
                 free |= names_read(test) - own
                 free |= free_names(body, frozenset(own)) | free_names(orelse, frozenset(own))
-            case ast.For(target, walk, body):
+            case ast.For(_, walk, body):
                 free |= names_read(walk) - own
                 free |= free_names(body, frozenset({*own, *names_written(s)}))
             case _:

@@ -23,6 +23,7 @@ import myia.runtime as rt
 from myia.parse.program import Program, names_read, names_written, statements_of
 from myia.parse.typed import CLOSURE, Operation, Typed
 from myia.parse.types import (
+    INT,
     AnyType,
     Array,
     Bottom,
@@ -219,6 +220,10 @@ class _Classes:
                     self.join(targets | {n for o in operands for n in names_read(o)})
             case "user":
                 self.user(s, operation, targets)
+            case "object":
+                self.join(targets | names_read(value))
+                for name in targets:
+                    self.writes.append((s, name))
             case "inactive" if operation.function is not None:
                 pass  # of the table of functions without derivative: their results are their own
             case _:
@@ -281,8 +286,10 @@ def may_share(typed: Typed, operation: Operation, value: ast.expr | None) -> boo
     if function is operator.getitem and isinstance(value, ast.Subscript):
         return may_share_item(typed, value)
     if function in (operator.add, operator.mul, operator.or_):
-        types = [typed.type_of(o) for o in operation.operands.values() if isinstance(o, ast.Name)]
-        return any(isinstance(t, (AnyType, List, Tuple, Dict)) for t in types)
+        # Of lists, tuples or dictionaries the result holds what they held; of numbers and arrays it is new.
+        types = [typed.type_of(o) for o in operation.operands.values()]
+        joins = all(isinstance(t, (AnyType, List, Tuple, Dict)) or t == INT for t in types)
+        return joins and any(may_refer(t) for t in types)
     return function in MAY_SHARE
 
 

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+import myia.runtime as rt
 from myia.analysis.alias import AliasAnalysis, Aliases
 from myia.errors import MyiaError, UnsupportedMutation
 from myia.parse.expressions import position_of_out
@@ -171,7 +172,7 @@ def _check_callee(
         raise operation.error
 
 
-_ASKERS = (isinstance, issubclass, hasattr, callable, type)
+_ASKERS = (isinstance, issubclass, hasattr, callable, type, rt.new)
 """What takes a class or a function without calling it."""
 
 

@@ -31,6 +31,7 @@ from myia.parse.decide import class_of, is_foreign, is_instance, is_same, negate
 from myia.parse.examples import NO_SAMPLE, example_type
 from myia.parse.mutating import METHODS_OF, UPDATES, writes
 from myia.parse.normalize import normalize
+from myia.parse.objects import fields_given, how_made
 from myia.parse.program import (
     Program,
 )
@@ -483,7 +484,37 @@ class _Pass:
             inspect.getattr_static(type(function), "__call__", None), FunctionType
         ):
             return Operation("dynamic", ANY, inspect.getattr_static(type(function), "__call__"))
+        if (
+            isinstance(function, type)
+            and (made := self.constructed(function, arguments, keywords)) is not None
+        ):
+            return made
         return Operation("opaque", ANY, function, why=f"{name_of(function)} has no derivative rule")
+
+    def constructed(
+        self, cls: type, arguments: list[ast.expr], keywords: dict[str, ast.expr]
+    ) -> Operation | None:
+        """A new object of a class of the user's; None if what makes it is not seen through.
+
+        `settle.py` writes it as a new object and what initialises it.
+        """
+        kind = how_made(cls)
+        if kind is None:
+            return None
+        self.inference.methods[cls, "__init__"] = cls.__init__  # type: ignore[misc]
+        if kind == "fields":
+            operands = fields_given(cls, arguments, keywords)
+            return None if operands is None else Operation("object", Instance(cls), cls, operands=operands)
+        try:
+            program = self.inference.program_of(cls.__init__)  # type: ignore[misc]
+        except MyiaError:
+            return None
+        bound = bind_call(program, [ast.Constant(None), *arguments], keywords)
+        if isinstance(bound, str):
+            return None
+        types = [self.operand_type(expression) for expression in bound.values()]
+        typed = self.inference.infer(program, (Instance(cls), *types[1:]))
+        return Operation("object", Instance(cls), cls, None, bound, program, typed)
 
     def named_tuple(self, cls: type, arguments: list[ast.expr], keywords: dict[str, ast.expr]) -> Operation:
         fields: tuple[str, ...] = cls._fields  # type: ignore[attr-defined]

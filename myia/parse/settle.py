@@ -4,18 +4,21 @@
 - `x = rt.iadd(x, y)` of a number is `x = x + y`.
 - A test of a container or array is the test of its truth as it is then: what is tested may change later.
 - A call for its effect that writes in place is an assignment, so that the reverse sweep passes it.
+- `x = Point(a, b)` is a new object, and what sets its attributes.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 
+import myia.runtime as rt
 from myia.parse.decide import decided
 from myia.parse.program import UPDATES, names_read, names_written, statements_of
 from myia.parse.trees import placed
 from myia.parse.typed import Operation, Typed
-from myia.parse.types import BOOL, Bottom, Known, NumpyScalar, Scalar
+from myia.parse.types import ANY, BOOL, NONE, Bottom, Dict, Known, List, NumpyScalar, Scalar, Type
 
 _PLAIN = {name: kind for kind, name in UPDATES.items()}
 
@@ -62,12 +65,57 @@ def settled(typed: Typed, writes: Callable[[Typed], bool]) -> list[ast.stmt]:
             ):
                 plain = placed(ast.BinOp(x, _PLAIN[name](), y), call)
                 yield made(s, ast.Assign(targets, plain), typed.operations[s])
+            case ast.Assign([ast.Name(name)], ast.Call() as call) if typed.operations[s].kind == "object":
+                yield from new_object(s, name, call)
             case ast.Expr(value) if has_effect(s):
                 name = fresh("unused")
                 typed.types[name] = typed.operations[s].type
                 yield made(s, ast.Assign([ast.Name(name, ast.Store())], value), typed.operations[s])
             case _:
                 yield s
+
+    def new_object(s: ast.stmt, name: str, call: ast.Call) -> Iterator[ast.stmt]:
+        """`x = Point(a, b)` as a new object, and what sets its attributes."""
+        operation = typed.operations[s]
+        own = fresh(f"new_{name}") if name in names_read(call) else name
+        typed.types[own] = operation.type
+        new = ast.Call(ast.Attribute(ast.Name("rt", ast.Load()), "new", ast.Load()), [call.func], [])
+        target = ast.Name(own, ast.Store())
+        yield made(s, ast.Assign([target], new), Operation("inactive", operation.type, rt.new))
+        itself = placed(ast.Name(own, ast.Load()), s)
+        if operation.callee is None:
+            for attribute, value in operation.operands.items():
+                if isinstance(value, (ast.List, ast.Dict)):
+                    is_list = isinstance(value, ast.List)
+                    t: Type = List(ANY) if is_list else Dict(None, (ANY,))
+                    empty = Operation("list" if is_list else "dict", t)
+                    value = yield from bound(s, fresh(attribute), value, empty)
+                place = ast.Attribute(itself, attribute, ast.Store())
+                operands = {"x": itself, "y": value}
+                yield made(
+                    s,
+                    ast.Assign([place], value),
+                    Operation("mutator", NONE, ("setattr", attribute), None, operands),
+                )
+        else:
+            init = ast.Attribute(call.func, "__init__", ast.Load())
+            function = operation.function.__init__
+            typed.program.constants[ast.unparse(init)] = function
+            first = next(iter(operation.operands))
+            operands = {**operation.operands, first: itself}
+            initial = placed(ast.Call(init, [itself, *call.args], call.keywords), call)
+            user = replace(operation, kind="user", type=NONE, function=function, operands=operands)
+            yield from bound(s, fresh("unused"), initial, user)
+        if own != name:
+            alias = Operation("alias", operation.type, operands={"x": itself})
+            yield from bound(s, name, itself, alias)
+
+    def bound(
+        s: ast.stmt, name: str, value: ast.expr, operation: Operation
+    ) -> Generator[ast.stmt, None, ast.expr]:
+        typed.types[name] = operation.type
+        yield made(s, ast.Assign([ast.Name(name, ast.Store())], value), operation)
+        return placed(ast.Name(name, ast.Load()), s)
 
     def has_effect(s: ast.stmt) -> bool:
         operation = typed.operations.get(s)
@@ -91,7 +139,7 @@ def writes_in_place(typed: Typed, seen: set[Typed] | None = None) -> bool:
         return False
     seen.add(typed)
     for operation in typed.operations.values():
-        if operation.kind in ("store", "update", "mutator"):
+        if operation.kind in ("store", "update", "mutator", "object"):
             return True
         if operation.callee is not None and writes_in_place(operation.callee, seen):
             return True

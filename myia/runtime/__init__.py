@@ -18,7 +18,9 @@ from myia.runtime import (
     index,
     into,
     linalg,
+    mutators,
     native,
+    private,
     products,
     reduce,
     shadows,
@@ -39,7 +41,7 @@ def _exported(*modules: _Module) -> dict[str, Any]:
 
 
 # Which know Arrays themselves: the algebra of adjoints, containers, and calls that the run decides.
-_OWN = _exported(adjoints, containers, dynamic, shadows, updates)
+_OWN = _exported(adjoints, containers, dynamic, mutators, private, shadows, updates)
 
 FACADE: dict[str, Any] = _OWN | _exported(
     construct, elementwise, inactive, index, into, linalg, products, reduce, shaping, sort

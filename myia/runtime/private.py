@@ -31,8 +31,8 @@ def private(
 ) -> tuple[Any, ...]:
     """The arguments, with copies in the place of those that are written and not donated.
 
-    Array gives Array, in C order unless it is contiguous in Fortran's. Raises UnsupportedMutation if a written
-    argument shares memory, a container or an object with another argument.
+    An Array gives an Array, in C order unless it is contiguous in Fortran's. Raises UnsupportedMutation if a
+    written argument shares memory, a container or an object with another argument.
     """
     found = [_Contents(value) for value in values]
     _refuse_shared(found, names, written)
@@ -93,8 +93,9 @@ def _refuse_shared(found: list[_Contents], names: tuple[str, ...], written: tupl
 
 
 def _overlap(a: Any, b: Any) -> bool:
+    bound: Any = 1_000_000  # the exact answer may take exponential time
     try:
-        return np.shares_memory(np.asarray(a), np.asarray(b), max_work=1_000_000)
+        return bool(np.shares_memory(np.asarray(a), np.asarray(b), max_work=bound))
     except np.exceptions.TooHardError:
         return True
 
@@ -122,9 +123,10 @@ def _extent(array: Any) -> tuple[int, int]:
 def _may_overlap_itself(array: Any) -> bool:
     """Whether two elements may lie at one address: each axis has to step over all that the smaller span."""
     reach = int(array.itemsize)
-    for stride, count in sorted(
-        (abs(s), n) for s, n in zip(array.strides, array.shape, strict=True) if n > 1
-    ):
+    if array.ndim == 1:
+        return bool(array.shape[0] > 1 and abs(array.strides[0]) < reach)
+    axes = zip(array.strides, array.shape, strict=True)
+    for stride, count in sorted((abs(stride), count) for stride, count in axes if count > 1):
         if stride < reach:
             return True
         reach += stride * (count - 1)
@@ -181,8 +183,9 @@ class _Copies:
         if id(x) in self._known:
             return self._known[id(x)][1]
         if isinstance(x, ARRAYS):
-            made = x.copy("F" if x.flags.f_contiguous and not x.flags.c_contiguous else "C")
-            if not x.flags.writeable:
+            flags = np.asarray(x).flags
+            made = x.copy("F") if flags.fnc else x.copy()
+            if not flags.writeable:
                 made = _read_only(made)
             return self._kept(x, made)
         if isinstance(x, tuple):

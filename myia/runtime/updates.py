@@ -26,7 +26,7 @@ from myia.runtime.shadows import shares, take_at
 
 __all__ = [
     "castable", "copied_at", "detached", "iadd", "iand", "ifloordiv", "ilshift", "imatmul", "imod", "imul",
-    "ior", "ipow", "irshift", "isub", "itruediv", "ixor", "shares", "take_at",
+    "ior", "ipow", "irshift", "isub", "itruediv", "ixor", "new", "shares", "take_at",
 ]  # fmt: skip
 
 
@@ -51,3 +51,8 @@ def copied_at(x: Any, index: Any) -> Any:
 def detached(x: Any) -> Any:
     """A number as it is; an array in memory of its own, which later writes do not reach."""
     return x.copy() if isinstance(x, ARRAYS) else x
+
+
+def new(cls: type) -> Any:
+    """An object of a class, before its `__init__`."""
+    return cls.__new__(cls)
