@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from myia._runtime import enter, leave, signature
+from myia._runtime import enter, leave, memory_stats, reset_peak, signature
 from myia.codegen.load import annotate, user_place
 from myia.errors import (
     Location,
@@ -38,21 +38,29 @@ from myia.parse.types import (
     type_of,
 )
 from myia.pipeline import Compiled, compile_gradient
+from myia.report import MemoryReport, Recorder
 from myia.runtime.adjoints import like
 
 Wrt = int | str | tuple[int | str, ...]
+Donate = int | str | tuple[int | str, ...]
 
 
 @overload
-def grad(function: Callable[..., Any], *, wrt: Wrt = 0) -> Gradient: ...
+def grad(function: Callable[..., Any], *, wrt: Wrt = 0, donate: Donate = ()) -> Gradient: ...
 @overload
-def grad(function: None = None, *, wrt: Wrt = 0) -> Callable[[Callable[..., Any]], Gradient]: ...
-def grad(function: Callable[..., Any] | None = None, *, wrt: Wrt = 0) -> Any:
+def grad(
+    function: None = None, *, wrt: Wrt = 0, donate: Donate = ()
+) -> Callable[[Callable[..., Any]], Gradient]: ...
+def grad(function: Callable[..., Any] | None = None, *, wrt: Wrt = 0, donate: Donate = ()) -> Any:
     """The gradient of a real-valued function, as a function of the same arguments.
 
     `wrt` selects arguments by position or name. One selected argument gives one gradient, a tuple
     of them gives a tuple. A gradient has the structure, shape and dtype of its argument: a float for a
     float, an array for an array, a list, tuple or dictionary for a container of those.
+
+    A function may write into its arguments. The caller's are never changed: the gradient makes private copies
+    of those that are written. `donate` names arguments, by position or name, that the caller gives away: they
+    are written into, and hold nothing of use afterwards.
 
     Works as a decorator, `@grad` or `@grad(wrt="w")`. Compiling happens at the first call for each
     combination of argument types.
@@ -65,19 +73,21 @@ def grad(function: Callable[..., Any] | None = None, *, wrt: Wrt = 0) -> Any:
     0.918216819549
     """
     if function is None:
-        return functools.partial(grad, wrt=wrt)
-    return Gradient(function, wrt, with_value=False)
+        return functools.partial(grad, wrt=wrt, donate=donate)
+    return Gradient(function, wrt, with_value=False, donate=donate)
 
 
 @overload
-def value_and_grad(function: Callable[..., Any], *, wrt: Wrt = 0) -> Gradient: ...
+def value_and_grad(function: Callable[..., Any], *, wrt: Wrt = 0, donate: Donate = ()) -> Gradient: ...
 @overload
-def value_and_grad(function: None = None, *, wrt: Wrt = 0) -> Callable[[Callable[..., Any]], Gradient]: ...
-def value_and_grad(function: Callable[..., Any] | None = None, *, wrt: Wrt = 0) -> Any:
+def value_and_grad(
+    function: None = None, *, wrt: Wrt = 0, donate: Donate = ()
+) -> Callable[[Callable[..., Any]], Gradient]: ...
+def value_and_grad(function: Callable[..., Any] | None = None, *, wrt: Wrt = 0, donate: Donate = ()) -> Any:
     """Like `grad`, but gives the pair of the function's value and its gradient."""
     if function is None:
-        return functools.partial(value_and_grad, wrt=wrt)
-    return Gradient(function, wrt, with_value=True)
+        return functools.partial(value_and_grad, wrt=wrt, donate=donate)
+    return Gradient(function, wrt, with_value=True, donate=donate)
 
 
 def explain(function: Callable[..., Any], *args: Any, wrt: Wrt = 0) -> str:
@@ -94,7 +104,7 @@ class Gradient:
     primal: Callable[..., Any]
     """The function it is the gradient of."""
 
-    def __init__(self, function: Callable[..., Any], wrt: Wrt, with_value: bool) -> None:
+    def __init__(self, function: Callable[..., Any], wrt: Wrt, with_value: bool, donate: Donate = ()) -> None:
         if isinstance(function, Gradient):
             raise UnsupportedSyntax(
                 f"the gradient of the gradient of {function.__name__}",
@@ -109,6 +119,7 @@ class Gradient:
             )
         self.primal = function
         self.wrt = wrt
+        self.donate = donate
         self.with_value = with_value
         self._single = not isinstance(wrt, tuple)
         self._latest: Compiled | None = None
@@ -121,6 +132,7 @@ class Gradient:
         self._function, self._bound = function, bound
         self._parameters = _Parameters(function)
         self._selected = self._positions(self.wrt)
+        self._donated = frozenset(() if self.donate == () else self._positions(self.donate))
         self._plain_count = len(self._parameters.names) if self._parameters.plain else -1
         self._compiled: dict[tuple[Any, ...], Compiled] = {}
 
@@ -167,6 +179,23 @@ class Gradient:
         """The emitted text for arguments of these types, without running it."""
         return self._compiled_for(args, kwargs)[0].source
 
+    def memory_report(self, /, *args: Any, **kwargs: Any) -> MemoryReport:
+        """What a call with these arguments keeps for its reverse sweep: where, how many bytes, and why.
+
+        Compiles and runs the gradient once, with all that is kept counted; the result is dropped. Prints as
+        a table; `rows`, `bytes` and `peak` are for programs. What the caller holds anyway is not counted.
+        """
+        _, arguments = self._compiled_for(args, kwargs)
+        recorder = Recorder()
+        types = tuple(map(type_of, arguments))
+        compiled = compile_gradient(self._function, types, self._selected, frozenset(), recorder)
+        recorder.given(arguments)
+        before = memory_stats()["live"]
+        reset_peak()
+        compiled.run(*(enter(arguments) if compiled.takes_arrays else arguments))
+        peak = memory_stats()["peak"] - before
+        return MemoryReport(self.__name__, list(recorder.kept.values()), peak)
+
     # -- compiling --------------------------------------------------------------------------------
 
     def _compiled_for(
@@ -189,7 +218,7 @@ class Gradient:
     def _compile(self, key: tuple[Any, ...], types: tuple[Type, ...]) -> Compiled:
         for position in self._selected:
             self._check_differentiable(position, types[position])
-        compiled = compile_gradient(self._function, types, self._selected)
+        compiled = compile_gradient(self._function, types, self._selected, self._donated)
         if len(self._compiled) >= 256:
             self._compiled.pop(next(iter(self._compiled)))
         self._compiled[key] = compiled

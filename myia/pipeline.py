@@ -41,6 +41,7 @@ from myia.parse.types import (
     may_be_number,
     may_hold_array,
 )
+from myia.report import Recorder
 from myia.runtime.shadows import Shadows
 
 PairKey = tuple[Typed, tuple[str, ...], frozenset[str]]
@@ -85,12 +86,16 @@ def compile_gradient(
     arguments: tuple[Type, ...],
     selected: tuple[int, ...],
     donated: frozenset[int] = frozenset(),
+    recorder: Recorder | None = None,
 ) -> Compiled:
     """Compile the gradient of `function` with respect to the selected parameters.
 
-    `donated`: the parameters whose arguments may be written into.
+    `donated`: the parameters whose arguments may be written into; `recorder`: counts what a call keeps.
     """
-    unit = _Unit()
+    unit = _Unit(recorder=recorder)
+    if recorder is not None:
+        unit.namespace.values["recorder"] = recorder
+        unit.namespace.reserved.add("recorder")
     program = unit.inference.program_of(function)
     typed = unit.inference.infer(program, arguments)
     wrt = tuple(program.parameters[k].name for k in selected)
@@ -142,6 +147,7 @@ class _Unit:
     returned: dict[PairKey, tuple[str, ...]] = field(default_factory=dict)
     notes: list[tuple[Typed, Sweeps]] = field(default_factory=list)
     checked: set[Typed] = field(default_factory=set)
+    recorder: Recorder | None = None
     uses_shadows: bool = False
     """Whether something is written in place anywhere: the backward halves then take the shadows."""
 
@@ -193,7 +199,10 @@ class _Unit:
         lower = self.lowering(typed, reversal)
         wanted = ", ".join(wrt)
         doc = f"d {program.name} / d {wanted}  ({_file(program)}), specialised for {_signature(typed)}."
-        sweep = [*self.namespace.load(program), *lower.block([*private, *both.setup, *both.forward, *kept])]
+        sweep = [
+            *self.namespace.load(program),
+            *lower.block([*private, *both.setup, *both.forward, *self.counted(both), *kept]),
+        ]
         back = lower.block([*seed, *both.reverse])
         parts = self.folded(program, sweep, back, lower.block([returned]))
         titled = list(zip(("forward", "reverse", ""), parts, strict=True))
@@ -221,7 +230,12 @@ class _Unit:
         adjoints, result = reversal.adjoint_names, program.result
         lower = self.lowering(typed, reversal)
         record = _tuple([ast.Name(name, ast.Load()) for name in both.saved])
-        forward = [*both.forward, _result_of([ast.Name(result, ast.Load()), record], _return_of(program))]
+        counted = self.counted(both)
+        forward = [
+            *both.forward,
+            *counted,
+            _result_of([ast.Name(result, ast.Load()), record], _return_of(program)),
+        ]
         d_result = adjoints.get(result) or fresh(f"d_{result}")
         unpack: list[ast.stmt] = []
         if both.saved:
@@ -297,7 +311,7 @@ class _Unit:
             ended.add(typed.program.result)
         ended |= {a for a in active if reversal.kept(a) and a not in shadowed}
         restored = frozenset(a for a in typed.program.arguments if reversal.aliases.in_shadow(a))
-        both = sweeps(typed.program, reversal, fresh, True, frozenset(ended), restored)
+        both = sweeps(typed.program, reversal, fresh, True, frozenset(ended), restored, self.recorder)
         copies = [
             _assign(copy, ast.Name(a, ast.Load()), typed.program.source.node)
             for a, copy in given.items()
@@ -332,9 +346,17 @@ class _Unit:
     def differentiate(self, typed: Typed, selected: frozenset[str], fresh: Any) -> tuple[Reversal, Sweeps]:
         reversal = self.reversal(typed, selected, fresh)
         ended = frozenset(name for name in selected if reversal.kept(name))
-        both = sweeps(typed.program, reversal, fresh, split=False, ended=ended)
+        both = sweeps(typed.program, reversal, fresh, split=False, ended=ended, recorder=self.recorder)
         self.notes.append((typed, both))
         return reversal, both
+
+    def counted(self, both: Sweeps) -> list[ast.stmt]:
+        """Counts what is kept at the end of the forward sweep, for a report."""
+        if not both.sites:
+            return []
+        keep = ast.Attribute(load_name("recorder"), "keep", ast.Load())
+        numbers = _tuple([ast.Constant(k) for k in both.sites.values()])
+        return [ast.Expr(ast.Call(keep, [numbers, _tuple([load_name(n) for n in both.sites])], []))]
 
     def private(self, typed: Typed, aliases: Aliases, donated: frozenset[str]) -> list[ast.stmt]:
         """Copies of the arguments that the function writes into, which belong to the caller."""

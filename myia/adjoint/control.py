@@ -15,6 +15,7 @@ recorded test.
 from __future__ import annotations
 
 import ast
+import linecache
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -38,16 +39,21 @@ from myia.adjoint.mirror import (
 from myia.adjoint.reverse import Reversal
 from myia.analysis.record import Records, assigned_before, to_be_recorded
 from myia.parse.program import Program, names_read, names_written
+from myia.report import Recorder, Site
 
 
 @dataclass(frozen=True, eq=False)
 class Sweeps:
-    """The two sweeps; `setup` makes the stacks, `saved` is what the reverse sweep reads of the forward."""
+    """The two sweeps; `setup` makes the stacks, `saved` is what the reverse sweep reads of the forward.
+
+    `sites`: with a recorder, the sites of what is kept until the end of the forward sweep, by variable.
+    """
 
     setup: list[ast.stmt]
     forward: list[ast.stmt]
     reverse: list[ast.stmt]
     saved: tuple[str, ...]
+    sites: dict[str, int] = field(default_factory=dict)
 
 
 def sweeps(
@@ -57,12 +63,13 @@ def sweeps(
     split: bool,
     ended: frozenset[str] = frozenset(),
     restored: frozenset[str] = frozenset(),
+    recorder: Recorder | None = None,
 ) -> Sweeps:
     """Both sweeps of a program.
 
     `split`: they go into two functions, so that names must be carried over, `ended` among them, which
     are read after the reverse sweep. `restored`: arguments whose contents the reverse sweep leaves as
-    they were before the forward sweep.
+    they were before the forward sweep. `recorder`: counts what is kept, for a report.
     """
     aliases = reversal.aliases
     at_start = frozenset(contents_of(restored, aliases))
@@ -89,11 +96,11 @@ def sweeps(
             break
         # A statement that saves must be passed in the reverse sweep, to restore: so must its loop and branch.
         saving |= found
-    weaver = _Weaver(program, nodes, skeleton, records, reads, fresh)
+    weaver = _Weaver(program, nodes, skeleton, records, reads, fresh, recorder)
     reverse = weaver.reverse(nodes)
     forward = weaver.forward(nodes)
     saved = weaver.carried(forward, reverse, ended) if split else ()
-    return Sweeps(weaver.setup(saved), forward, reverse, saved)
+    return Sweeps(weaver.setup(saved), forward, reverse, saved, weaver.kept(forward, reverse))
 
 
 def _remembering(fresh: Callable[[str], str]) -> Callable[[str, object], str]:
@@ -119,6 +126,7 @@ class _Weaver:
     records: Records
     reads: dict[ast.stmt, frozenset[str]]
     fresh: Callable[[str], str]
+    recorder: Recorder | None = None
     stacks: dict[tuple[ast.stmt, str], str] = field(default_factory=dict)
     missing: dict[str, None] = field(default_factory=dict)
 
@@ -264,8 +272,34 @@ class _Weaver:
         none = [assign_names([name], unbound, at) for name in self.missing]
         return [
             *none,
-            *(assign_names([stack], ast.List([], ast.Load()), at) for stack in self.stacks.values()),
+            *(assign_names([stack], self.empty(s, name), at) for (s, name), stack in self.stacks.items()),
         ]
+
+    # -- for a report -----------------------------------------------------------------------------
+
+    def empty(self, s: ast.stmt, name: str) -> ast.expr:
+        """An empty stack, or one that counts."""
+        if self.recorder is None:
+            return ast.List([], ast.Load())
+        owner = next((n.overwritten for n in steps_of(self.nodes) if n.statement is s), None)
+        stored = name not in names_written(s)
+        what = owner.owner if stored and owner is not None else name
+        number = self.recorder.site(self.site(s, what, stored, True, name))
+        return ast.Call(ast.Attribute(load_name("recorder"), "stack", ast.Load()), [ast.Constant(number)], [])
+
+    def kept(self, forward: list[ast.stmt], reverse: list[ast.stmt]) -> dict[str, int]:
+        """The sites of the variables that the reverse sweep reads as the forward sweep left them."""
+        if self.recorder is None:
+            return {}
+        made = {n: inner for s in forward for inner in inside(s) for n in names_written(inner)}
+        found = sorted(free_names(reverse) & made.keys() - set(self.stacks.values()))
+        return {n: self.recorder.site(self.site(made[n], n, False, False, n)) for n in found}
+
+    def site(self, s: ast.stmt, what: str, elements: bool, pushed: bool, read: str) -> Site:
+        readers = {getattr(at, "lineno", 0) for at, names in self.reads.items() if read in names}
+        line = getattr(s, "lineno", 0)
+        text = linecache.getline(self.program.source.filename, line).strip()
+        return Site(self.program.name, what, elements, pushed, line, text, tuple(sorted(readers - {0})))
 
 
 def free_names(block: list[ast.stmt], bound: frozenset[str] = frozenset()) -> set[str]:

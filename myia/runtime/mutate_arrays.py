@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from myia._runtime import shares, take_at
 from myia.errors import MissingRule
 from myia.runtime.adjoints import sum_to
 from myia.runtime.mutate_lists import Back, Mutation, Table, refused
 from myia.runtime.native import ARRAYS
-from myia.runtime.shadows import Shadows, is_number, is_real_array, is_record, shares, take_at
+from myia.runtime.shadows import Shadows, is_number, is_real_array, is_record
 
 Giver = Callable[[Table, Any], float]
 """Hands the cotangent of the elements to what was stored in them; its adjoint if that is a number."""
@@ -113,7 +114,7 @@ def _unchanged(write: Callable[[], Any]) -> Mutation:
     return None, lambda shadows, d_value: {}
 
 
-def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> Mutation:
+def put(a: Any, ind: Any, v: Any, mode: Any = "raise") -> Mutation:
     """`np.put`: by positions in C order, the values repeated as often as needed."""
 
     def write() -> None:
@@ -227,12 +228,15 @@ def copy_to(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) -
 # -- ufuncs at indices --------------------------------------------------------------------------------
 
 
+_SIGNS: dict[np.ufunc, float] = {np.add: 1.0, np.subtract: -1.0}
+
+
 def at(ufunc: np.ufunc, a: Any, indices: Any, b: Any = None) -> Mutation:
     """`ufunc.at(a, indices, b)`. In reverse, raises MissingRule for all but add and subtract."""
     indices = kept_index(indices)
     old = copied_at(a, indices)
     ufunc.at(a, indices, *(() if ufunc.nin == 1 else (b,)))
-    sign = {np.add: 1.0, np.subtract: -1.0}.get(ufunc)
+    sign = _SIGNS.get(ufunc)
 
     def back(shadows: Table, d_value: Any) -> dict[str, Any]:
         a[indices] = old

@@ -29,12 +29,13 @@ from typing import Any
 
 import numpy as np
 
+from myia._runtime import shares, take_at
 from myia.adjoint.template import INACTIVE, RULES, SCALAR_RULES, run_template
 from myia.errors import MissingRule
 from myia.runtime import mutate_arrays, mutate_lists, mutate_tables
 from myia.runtime.mutate_lists import Mutation, Table, refused
 from myia.runtime.native import ARRAYS, Array
-from myia.runtime.shadows import Inactive, Shadows, is_record, shares, take_at
+from myia.runtime.shadows import Inactive, Shadows, is_record
 
 __all__ = ["mutate", "mutates"]
 

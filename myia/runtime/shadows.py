@@ -28,62 +28,12 @@ from typing import Any
 import numpy as np
 
 from myia import _runtime
+from myia._runtime import shares, take_at
 from myia.errors import MissingRule, NotDifferentiable
 from myia.runtime.adjoints import add_at
 from myia.runtime.native import ARRAYS
 
 __all__ = ["Shadows"]
-
-
-class _Stand:
-    """Until the native table is there: the shadow that each storage keeps."""
-
-    def __init__(self) -> None:
-        self._kept: list[Any] = []
-
-    def of(self, x: Any) -> Any:
-        if x.dtype.kind == "c":
-            raise NotDifferentiable("the shadow of a complex array")
-        if x.dtype.kind != "f":
-            return _runtime.asarray(np.zeros(x.shape))
-        array = _runtime.asarray(x)
-        if not array.has_shadow():
-            self._kept.append(array)
-        return array.shadow()
-
-    def take(self, x: Any) -> Any:
-        found = self.of(x)
-        if x.dtype.kind == "f":
-            _runtime.asarray(x).drop_shadow()
-        return found
-
-    def has(self, x: Any) -> bool:
-        return _runtime.asarray(x).has_shadow()
-
-
-def _shares(a: Any, b: Any) -> bool:
-    if not isinstance(a, ARRAYS) or not isinstance(b, ARRAYS):
-        return False
-    return _runtime.asarray(a).shares_storage(_runtime.asarray(b))
-
-
-def _take_at(d: Any, index: Any) -> Any:
-    """A copy of `d[index]`, which then is zero; of an element that `index` repeats, only the last."""
-    d = np.asarray(d)
-    places = np.arange(d.size).reshape(d.shape)[index]
-    g = np.array(d[index])
-    if g.size:
-        flat = places.ravel()
-        last = np.zeros(d.size, int)
-        last[flat] = np.arange(flat.size)
-        g = np.where(last[places] == np.arange(flat.size).reshape(places.shape), g, 0).astype(g.dtype)
-    d[index] = 0.0
-    return _runtime.asarray(g) if g.ndim else g[()]
-
-
-_Native: Any = getattr(_runtime, "Shadows", _Stand)
-shares: Any = getattr(_runtime, "shares", _shares)
-take_at: Any = getattr(_runtime, "take_at", _take_at)
 
 
 # -- kinds of values --------------------------------------------------------------------------------
@@ -156,7 +106,7 @@ class Slots(dict[Any, float]):
         return 0.0
 
 
-class Shadows(_Native):  # type: ignore[misc]
+class Shadows(_runtime.Shadows):
     """The shadows of one call: of storages (`of`, `take`, `has`), and of what is in containers."""
 
     def __init__(self) -> None:
