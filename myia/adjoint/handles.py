@@ -3,16 +3,20 @@
 Looking it up at each use would be right, and slow in loops. A variable that is assigned once holds one
 array from there to the end of its block: its shadow is looked up once, where the reverse sweep first
 needs it there. A variable that is assigned anew in a loop may hold another array at each statement.
+
+The shadow of a view `v = x[i]` is the same view of that of `x`, `d_v = d_x[i]`, so that the view itself
+need not be kept.
 """
 
 from __future__ import annotations
 
 import ast
 
-from myia.adjoint.code import bind, load_name, shadows_call
+from myia.adjoint.code import bind, item_of, load_name, shadows_call
 from myia.adjoint.mirror import Branch, Loop, Node, Point, Step, reads_of, steps_of
 from myia.adjoint.reverse import Reversal
-from myia.parse.program import names_written
+from myia.analysis.alias import is_basic
+from myia.parse.program import names_read, names_written
 
 
 def bind_handles(nodes: list[Node], reversal: Reversal) -> None:
@@ -20,7 +24,7 @@ def bind_handles(nodes: list[Node], reversal: Reversal) -> None:
     handles = {reversal.adjoint_names[n]: n for n in reversal.adjoint_names if reversal.handle(n)}
     if not handles:
         return
-    for d_name, name in handles.items():
+    for d_name, name in reversed(handles.items()):  # views before what they are views of
         block = _home(nodes, name)
         used = _uses(nodes, d_name)
         if not used:
@@ -29,9 +33,27 @@ def bind_handles(nodes: list[Node], reversal: Reversal) -> None:
             last = max(k for k, node in enumerate(block) if _uses([node], d_name))
             at = next(iter(steps_of([block[last]])), None)
             place = at.statement if at is not None else ast.Pass()
-            block.insert(last + 1, Point([_lookup(d_name, name, place)]))
+            found = _view_of_shadow(block, name, last, reversal) or shadows_call("of", load_name(name))
+            block.insert(last + 1, Point([bind(d_name, found, place)]))
         else:
             _bind_each(nodes, d_name, name)
+
+
+def _view_of_shadow(block: list[Node], name: str, last: int, reversal: Reversal) -> ast.expr | None:
+    """`d_x[i]` for what is made by `v = x[i]`, if neither `x` nor `i` changes before its last use."""
+    for k, node in enumerate(block[: last + 1]):
+        match node:
+            case Step(ast.Assign([ast.Name(target)], ast.Subscript(ast.Name(owner), index))) if (
+                target == name
+            ):
+                if not reversal.handle(owner) or not is_basic(reversal.typed, index):
+                    return None
+                read = {owner, *names_read(index)}
+                changed = {n for step in steps_of(block[k : last + 1]) for n in names_written(step.statement)}
+                if read & changed:
+                    return None
+                return item_of(load_name(reversal.adjoint_names[owner]), index)
+    return None
 
 
 def _home(nodes: list[Node], name: str) -> list[Node] | None:

@@ -594,7 +594,7 @@ class Emitter:
             if self._is_guarded(contribution) and is_number(self.typed.type_of(term.operand)):
                 contribution = ast.IfExp(self.adjoint, contribution, ast.Constant(0.0))
             if operation.rule.broadcast and self._may_broadcast(operation, term.operand):
-                contribution = runtime_call("unbroadcast", contribution, term.operand)
+                contribution = runtime_call("unbroadcast", contribution, self.shaped_like(term.operand))
             self.contribute(term.operand, contribution, term.negative, term.index)
 
     def _is_guarded(self, contribution: ast.expr) -> bool:
@@ -608,6 +608,12 @@ class Emitter:
                 if math.isfinite(factor):
                     return False
         return is_number(self.typed.types.get(self.target, ANY))
+
+    def shaped_like(self, operand: ast.expr) -> ast.expr:
+        """Something of the shape of an operand: its shadow, which need not be kept."""
+        if isinstance(operand, ast.Name) and self.reversal.handle(operand.id):
+            return ast.Name(self.names[operand.id], ast.Load())
+        return operand
 
     def name_result(self, rule: Rule, value: ast.expr) -> None:
         """In `h = op(h)`, tell the result from the operand if the template reads the result."""

@@ -190,7 +190,7 @@ def _overwrites(e: Emitter, owner: str, index: ast.expr) -> None:
 def _give(e: Emitter, y: ast.expr, g: ast.expr, scalar: bool, negative: bool = False) -> None:
     """Add the cotangent of elements to what was stored in them, which may have been broadcast."""
     if not (scalar and is_number(e.typed.type_of(y))):
-        g = runtime_call("unbroadcast", g, y)
+        g = runtime_call("unbroadcast", g, e.shaped_like(y))
     e.contribute(y, g, negative)
 
 

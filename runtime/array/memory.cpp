@@ -1,5 +1,6 @@
 // Whose memory an ndarray shows: one storage for one piece of memory, by whatever view of it one comes.
 
+#include <cstring>
 #include <mutex>
 #include <thread>
 #include <unordered_map>
@@ -35,12 +36,26 @@ Extent extent_of(Storage* storage) {
   return {storage->data(), storage->data() + storage->bytes()};
 }
 
+/// What is behind a base that is no ndarray: the buffer protocol puts a memoryview between, __array_struct__ a
+/// tuple, as_strided and sliding_window_view an object of their own. Borrowed, or null.
+PyObject* behind(PyObject* base) {
+  if (PyMemoryView_Check(base)) return PyMemoryView_GET_BASE(base);
+  if (PyTuple_Check(base)) return PyTuple_GET_SIZE(base) ? PyTuple_GET_ITEM(base, 0) : nullptr;
+  if (std::strcmp(Py_TYPE(base)->tp_name, "DummyArray") != 0) return nullptr;
+  const Owned found(PyObject_GetAttrString(base, "base"));
+  if (!found) PyErr_Clear();
+  return found.get();  // the object keeps it
+}
+
 /// The ndarray at the end of the bases: of all views of one memory the same.
 PyArrayObject* root_of(PyArrayObject* array) {
-  PyObject* base = PyArray_BASE(array);
-  while (base && PyArray_Check(base)) {
-    array = reinterpret_cast<PyArrayObject*>(base);
-    base = PyArray_BASE(array);
+  for (PyObject* base = PyArray_BASE(array); base && !is_array(base);) {
+    if (PyArray_Check(base)) {
+      array = reinterpret_cast<PyArrayObject*>(base);
+      base = PyArray_BASE(array);
+    } else {
+      base = behind(base);
+    }
   }
   return array;
 }
@@ -61,18 +76,9 @@ Ref<Storage> known(PyArrayObject* owner) {
 }  // namespace
 
 Array* exported_from(PyArrayObject* array) {
-  PyObject* base = PyArray_BASE(array);
-  for (int depth = 0; base && depth < 16; ++depth) {
-    // By the buffer protocol the Array is behind a memoryview.
-    if (PyMemoryView_Check(base)) base = PyMemoryView_GET_BASE(base);
-    if (!base) return nullptr;
+  for (PyObject* base = PyArray_BASE(array); base;) {
     if (is_array(base)) return as_array(base);
-    if (PyTuple_Check(base)) {  // NumPy keeps what an __array_struct__ came from in a tuple
-      PyObject* const first = PyTuple_GET_SIZE(base) ? PyTuple_GET_ITEM(base, 0) : nullptr;
-      return first && is_array(first) ? as_array(first) : nullptr;
-    }
-    if (!PyArray_Check(base)) return nullptr;
-    base = PyArray_BASE(reinterpret_cast<PyArrayObject*>(base));
+    base = PyArray_Check(base) ? PyArray_BASE(reinterpret_cast<PyArrayObject*>(base)) : behind(base);
   }
   return nullptr;
 }

@@ -306,8 +306,10 @@ bool assign(Array* destination, PyObject* source) {
     Owned view(to_numpy(destination));
     return view && PyArray_CopyObject(reinterpret_cast<PyArrayObject*>(view.get()), source) == 0;
   }
+  // Into windows that share elements the last write counts, and which that is NumPy knows.
   const bool half = destination->kind == Kind::float16 && operand.kind != Kind::float16;
-  if (half || (is_complex(operand.kind) && !is_complex(destination->kind))) {
+  if (half || overlaps_itself(destination->layout, destination->item()) ||
+      (is_complex(operand.kind) && !is_complex(destination->kind))) {
     Owned view(to_numpy(destination)), value(to_host(source));
     return view && value && PyArray_CopyObject(reinterpret_cast<PyArrayObject*>(view.get()), value.get()) == 0;
   }

@@ -210,6 +210,7 @@ PyObject* apply_native(Operator* op, PyObject* const* objects, PyObject* out_obj
     if (!is_array(out_object)) return nullptr;
     given = as_array(out_object);
     if (given->kind != found.out || !same_shape(given->layout, shape)) return nullptr;
+    if (overlaps_itself(given->layout, given->item())) return nullptr;
     if (!check_writable(given)) return nullptr;
   }
   // A result lies as its operands do, before they are converted.
