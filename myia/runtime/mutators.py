@@ -24,7 +24,7 @@ import operator
 import random
 from collections import deque
 from collections.abc import Callable
-from types import MemberDescriptorType, MethodType
+from types import MemberDescriptorType
 from typing import Any
 
 import numpy as np
@@ -44,7 +44,7 @@ Undo = Callable[[Shadows | None, Any], list[Any]]
 _NOTHING = Inactive()
 
 
-def mutate(kind: str, *operands: Any, **keywords: Any) -> tuple[Any, Undo]:
+def mutate(kind: str, /, *operands: Any, **keywords: Any) -> tuple[Any, Undo]:
     """Run a write, and give the value of its statement and what takes it back.
 
         "setitem", owner, index, value          owner[index] = value
@@ -326,9 +326,9 @@ def _method(owner: Any, name: str, *args: Any) -> tuple[Callable[..., Mutation],
     write = _METHODS.get(kind, {}).get(name)
     if write is not None:
         return write, (owner, *args)
-    bound = getattr(owner, name)  # raises what Python says
+    getattr(owner, name)  # raises what Python says
     if name == "shuffle" and isinstance(owner, _RANDOM):
-        return _shuffle(bound), (owner, *args)
+        return _shuffle_method, (owner, *args)
     if kind in _METHODS or isinstance(owner, tuple(_METHODS)):
         raise _foreign(owner, f"the method .{name}() of", "build a new value instead")
     raise refused(
@@ -362,13 +362,19 @@ def _at(ufunc: np.ufunc) -> Callable[..., Mutation]:
 
 def _shuffle(shuffler: Any) -> Callable[..., Mutation]:
     def shuffle(x: Any, axis: int = 0) -> Mutation:
-        if type(x) is list:
+        kind: Any = type(x)
+        if kind is list:
             return mutate_lists.shuffle(shuffler, x)
-        if type(x) not in ARRAYS or (isinstance(shuffler, MethodType) and x.ndim != 1):
-            raise _foreign(x, "random.shuffle of", "shuffle a list, or an array with NumPy")
+        swaps = isinstance(shuffler.__self__, random.Random)  # x[i], x[j] = x[j], x[i], wrong for rows
+        if kind not in ARRAYS or (swaps and x.ndim != 1):
+            raise _foreign(x, "by shuffle(),", "shuffle a list, or an array with NumPy")
         return mutate_arrays.shuffle(shuffler, x, axis)
 
     return shuffle
+
+
+def _shuffle_method(owner: Any, x: Any, axis: int = 0) -> Mutation:
+    return _shuffle(owner.shuffle)(x, axis)
 
 
 def _operation(name: str) -> Callable[..., Mutation]:
