@@ -19,7 +19,10 @@ std::unordered_map<void*, Storage*>& borrowed = *new std::unordered_map<void*, S
 struct Extent {
   char* begin;
   char* end;
-  [[nodiscard]] bool holds(const Extent& other) const noexcept { return begin <= other.begin && other.end <= end; }
+  /// Nothing is held anywhere.
+  [[nodiscard]] bool holds(const Extent& other) const noexcept {
+    return other.begin == other.end || (begin <= other.begin && other.end <= end);
+  }
 };
 
 Extent extent_of(PyArrayObject* array) {

@@ -247,55 +247,7 @@ PyObject* shares_storage(PyObject* self, PyObject* other) {
   return PyBool_FromLong(as_array(self)->storage == as_array(other)->storage);
 }
 
-// -- the shadow ----------------------------------------------------------------------------------------------
-
-PyObject* shadow(PyObject* self, PyObject*) {
-  Array* const array = as_array(self);
-  const bool first = !array->storage->shadow();
-  Ref<Storage> storage = array->storage->make_shadow();
-  if (first) {
-    // Zeros over the whole storage: other views have their part in it.
-    Layout all;
-    all.ndim = 1;
-    all.shape[0] = static_cast<Index>(storage->bytes());
-    all.strides[0] = 1;
-    Owned whole(as_object(make_view(Ref<Storage>(storage), 0, Kind::int8, all)));
-    Owned zero(PyLong_FromLong(0));
-    Operand operand;
-    if (!whole || !zero) return nullptr;
-    if (all.shape[0]) {
-      // int8 zeros are the zeros of every kind.
-      static const std::int8_t nothing = 0;
-      operand.scalar = true;
-      std::memcpy(operand.value, &nothing, 1);
-      operand.address = operand.value;
-      operand.kind = Kind::int8;
-      Walk w;
-      w.operands = 2;
-      w.ndim = 1;
-      w.shape[0] = all.shape[0];
-      w.strides[0][0] = 1;
-      w.strides[1][0] = 0;
-      const auto zeros = [](const Walk&, char* const* bases, Index begin, Index end) {
-        std::memset(bases[0] + begin, 0, static_cast<std::size_t>(end - begin));
-      };
-      if (!run_walk(zeros, "zeros", w, as_array(whole.get()), &operand, 1, 1)) {
-        array->storage->drop_shadow();
-        return nullptr;
-      }
-    }
-  }
-  return as_object(make_view(std::move(storage), array->offset, array->kind, array->layout));
-}
-
-PyObject* drop_shadow(PyObject* self, PyObject*) {
-  as_array(self)->storage->drop_shadow();
-  Py_RETURN_NONE;
-}
-
-PyObject* has_shadow(PyObject* self, PyObject*) {
-  return PyBool_FromLong(static_cast<bool>(as_array(self)->storage->shadow()));
-}
+// -- marks ---------------------------------------------------------------------------------------------------
 
 PyObject* mark_read(PyObject* self, PyObject*) {
   as_array(self)->storage->mark_read();
@@ -321,10 +273,6 @@ PyMethodDef own_methods[] = {
     {"ready", ready, METH_NOARGS, "Whether the elements are there."},
     {"wait", wait, METH_NOARGS, "Wait until the elements are there; the array. Raises what the work raised."},
     {"shares_storage", shares_storage, METH_O, "Whether the other is a view of the same storage."},
-    {"shadow", shadow, METH_NOARGS,
-     "The same view of the storage's shadow, an array of zeros when first asked for. Same storage, same shadow."},
-    {"has_shadow", has_shadow, METH_NOARGS, "Whether the storage has a shadow."},
-    {"drop_shadow", drop_shadow, METH_NOARGS, "Let go of the storage's shadow."},
     {"mark_read", mark_read, METH_NOARGS,
      "A pending backprop reads this: in a debug build, writing to the storage raises until unmark_read()."},
     {"unmark_read", unmark_read, METH_NOARGS, "The backprop has run."},

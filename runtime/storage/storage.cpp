@@ -48,24 +48,12 @@ void Storage::allocate() {
                                          : static_cast<char*>(allocator::allocate(bytes_));
 }
 
-Ref<Storage> Storage::make_shadow() {
-  if (!shadow_) shadow_ = make(bytes_);
-  return shadow_;
-}
-
 void Storage::free_data() noexcept {
   if (memory_ == Memory::own && data_) allocator::free(data_, bytes_);
   data_ = nullptr;
   if (void* const owner = std::exchange(owner_, nullptr)) {
     if (const auto release = owner_release.load(std::memory_order_acquire)) release(owner);
   }
-}
-
-void Storage::release_data() noexcept {
-  assert(idle());
-  free_data();
-  if (memory_ == Memory::foreign) memory_ = Memory::own;
-  writable_ = true;
 }
 
 void Storage::destroy() noexcept {

@@ -27,9 +27,7 @@ using FailurePtr = std::shared_ptr<const Failure>;
 /// - memory of its own is allocated when data() is first called, not when the storage is made: a
 ///   result that waits for its turn takes no room;
 /// - `version` only grows: each task or statement that writes raises it;
-/// - same storage, same shadow: there is at most one, of the same number of bytes, and whoever asks
-///   gets that one;
-/// - the memory lives until the last reference is gone, or until release_data().
+/// - the memory lives until the last reference is gone.
 class Storage {
  public:
   /// Memory of its own, uninitialised, which comes when first asked for.
@@ -68,14 +66,6 @@ class Storage {
 
   [[nodiscard]] std::uint64_t version() const noexcept { return version_.load(std::memory_order_acquire); }
   void written() noexcept { version_.fetch_add(1, std::memory_order_acq_rel); }
-
-  // -- the shadow: adjoint memory --------------------------------------------------------------
-  [[nodiscard]] Ref<Storage> shadow() const noexcept { return shadow_; }
-  /// The shadow, made (uninitialised, lazily allocated) if there is none.
-  Ref<Storage> make_shadow();
-  void drop_shadow() noexcept { shadow_ = nullptr; }
-  /// Frees the data and keeps the shadow. Only while no task uses the storage.
-  void release_data() noexcept;
 
   // -- marks of backprops that will read it (enforced in debug builds of the embedding) ----------
   void mark_read() noexcept { marks_.fetch_add(1, std::memory_order_relaxed); }
@@ -120,7 +110,6 @@ class Storage {
   void* owner_ = nullptr;
   bool writable_ = true;
   Memory memory_ = Memory::own;
-  Ref<Storage> shadow_;
 };
 
 }  // namespace myia

@@ -221,6 +221,27 @@ void test_take() {
   }
 }
 
+void test_take_away() {
+  for (int round = 0; round < 1000; ++round) {
+    const Index rows = between(1, 9), count = below(40), row = between(1, 3) * 4, gap = row + below(3) * 8;
+    std::vector<char> source(static_cast<std::size_t>(rows * gap + 8)), out(static_cast<std::size_t>(count * row + 8), 'x');
+    for (char& c : source) c = static_cast<char>(views::random());
+    std::vector<Index> index(static_cast<std::size_t>(count + 1));
+    for (Index& i : index) i = between(-rows, rows - 1);
+    std::vector<char> expected = out, left = source;
+    for (Index k = 0; k < count; ++k) {
+      const Index i = (index[static_cast<std::size_t>(k)] + rows) % rows;
+      bool last = true;
+      for (Index j = k + 1; j < count; ++j) last = last && (index[static_cast<std::size_t>(j)] + rows) % rows != i;
+      std::fill_n(expected.begin() + k * row, row, 0);
+      if (last) std::copy_n(source.begin() + i * gap, row, expected.begin() + k * row);
+      std::fill_n(left.begin() + i * gap, row, 0);
+    }
+    th::take_away(out.data(), source.data(), rows, row, gap, index.data(), 8, count);
+    EXPECT(out == expected && source == left);
+  }
+}
+
 template <class F>
 std::string message_of(F&& f) {
   try {
@@ -609,6 +630,7 @@ int main() {
   test_half();
   test_select();
   test_take();
+  test_take_away();
   test_bounds();
   test_scatter_adds();
   test_cumulate();

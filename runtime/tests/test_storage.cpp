@@ -76,40 +76,7 @@ void borrowed() {
     CHECK(storage->allocated() && storage->data() != nullptr);
   }
   CHECK_EQUAL(released, 2);
-  {
-    const Ref<Storage> storage = Storage::borrow(memory, sizeof memory, &owner, true);
-    storage->release_data();
-    CHECK_EQUAL(released, 3);
-    CHECK(!storage->borrowed() && storage->data() != memory);
-    std::memset(storage->data(), 0, sizeof memory);
-  }
-  CHECK_EQUAL(released, 3);
   CHECK_EQUAL(memory[0], 42);
-}
-
-void shadows() {
-  const tests::SameMemory same;
-  const Ref<Storage> storage = Storage::make(5000);
-  CHECK(!storage->shadow());
-  const Ref<Storage> shadow = storage->make_shadow();
-  CHECK(shadow->bytes() == 5000 && storage->shadow().get() == shadow.get() && storage->make_shadow().get() == shadow.get());
-  CHECK(!shadow->allocated());
-  std::memset(shadow->data(), 3, 5000);
-  std::memset(storage->data(), 1, 5000);
-  const std::uint64_t live = allocator::stats().live;
-  storage->release_data();
-  CHECK(!storage->allocated() && storage->shadow()->data()[4999] == 3);
-  CHECK_EQUAL(allocator::stats().live, live - 5000);
-  std::memset(storage->data(), 2, 5000);
-  storage->drop_shadow();
-  CHECK(!storage->shadow());
-  CHECK_EQUAL(shadow->references(), 1u);
-
-  const Ref<Storage> small = Storage::make(8);
-  small->data()[0] = 1;
-  small->release_data();
-  CHECK(!small->allocated());
-  small->data()[7] = 1;
 }
 
 void versions_and_marks() {
@@ -130,6 +97,5 @@ int main() {
   lazy();
   references();
   borrowed();
-  shadows();
   versions_and_marks();
 }

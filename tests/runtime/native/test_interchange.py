@@ -1,4 +1,4 @@
-"""The memory is NumPy's too: no copies on the way in and out, by any protocol; shadows."""
+"""The memory is NumPy's too: no copies on the way in and out, by any protocol."""
 
 from __future__ import annotations
 
@@ -176,43 +176,7 @@ def test_weak_references_and_hashes() -> None:
         hash(myia.asarray(np.arange(3.0)))
 
 
-# -- shadows -------------------------------------------------------------------------------------------------
-
-
-@given(st.data())
-@limited(30)
-def test_shadow(data: st.DataObject) -> None:
-    a = data.draw(made(least=1, writable=True)).array()
-    assert not a.has_shadow()
-    shadow = a.shadow()
-    assert a.has_shadow()
-    assert (shadow.shape, shadow.dtype, shadow.strides) == (a.shape, a.dtype, a.strides)
-    assert not np.asarray(shadow).any()
-    if not a.size:
-        return
-    assert a.shadow().shares_storage(shadow)
-    assert not a.shares_storage(shadow)
-    # Views share it.
-    view = a[..., ::-1].T
-    assert view.has_shadow()
-    assert view.shadow().shares_storage(shadow)
-    part = view.shadow()
-    part += np.ones((), a.dtype) if a.dtype.kind != "b" else np.True_
-    assert np.asarray(shadow).all()
-    assert np.asarray(a.shadow()).all()
-    a.drop_shadow()
-    assert not view.has_shadow()
-    assert not np.asarray(a.shadow()).any()
-
-
-def test_a_shadow_is_zero_over_the_whole_storage() -> None:
-    a = myia.asarray(np.arange(20.0)) + 0.0
-    middle = a[5:10].shadow()
-    middle += 1.0
-    expected = np.zeros(20)
-    expected[5:10] = 1.0
-    same(a.shadow(), expected)
-    same(a.reshape(4, 5).T.shadow(), expected.reshape(4, 5).T)
+# -- marks, buffers, attributes -------------------------------------------------------------------------------
 
 
 def test_marks() -> None:

@@ -52,7 +52,7 @@ def test_form_is_known_while_the_contents_are_pending() -> None:
     b = slow(a, 20)
     submitted = time.perf_counter() - began
     seen = (b.shape, b.dtype, b.strides, b.ndim, b.size, b.nbytes, b.itemsize, b.ready(), len(b), b.T.shape, b[1:].shape, b[None].ndim,
-            b.reshape(1000, -1).shape, b.has_shadow(), b.shares_storage(a), (b + 1.0).shape, b.mean(keepdims=True).shape)  # fmt: skip
+            b.reshape(1000, -1).shape, _runtime.Shadows().has(b), b.shares_storage(a), (b + 1.0).shape, b.mean(keepdims=True).shape)  # fmt: skip
     looked = time.perf_counter() - began
     assert seen[:8] == ((BIG,), np.dtype("f8"), (8,), 1, BIG, 8 * BIG, 8, False)
     b.wait()
@@ -151,7 +151,7 @@ def test_memory_returns_to_its_level() -> None:
         a = myia.asarray(x.copy())
         b = (a @ a + a).sum(0) * 2.0
         c = _runtime.where(a > 0, a, 0.0)
-        c.shadow()
+        _runtime.Shadows().of(c)
         _runtime.concatenate([a, c])[np.array([0, 5, 3])]
         a[1:].T.copy().reshape(-1)
         np.linalg.norm(a)
@@ -175,7 +175,7 @@ def test_the_references_of_objects_return() -> None:
         a = myia.asarray(x)
         b = slow(a, 1)
         np.asarray(a)
-        a.shadow()
+        _runtime.Shadows().of(a)
         del a
         b.wait()
         del b
