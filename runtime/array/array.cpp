@@ -61,12 +61,15 @@ Array* make_view(Ref<Storage> storage, Index offset, Kind kind, const Layout& la
   array->offset = offset;
   array->kind = kind;
   array->writable = writable;
+  array->adjoint = false;
   copy_layout(array->layout, layout);
   return array;
 }
 
 Array* make_view(const Array* base, Index offset, const Layout& layout) {
-  return make_view(Ref<Storage>(base->storage), offset, base->kind, layout, base->writable);
+  Array* const array = make_view(Ref<Storage>(base->storage), offset, base->kind, layout, base->writable);
+  if (array) array->adjoint = base->adjoint;
+  return array;
 }
 
 void set_c_strides(Layout& layout, Index item) noexcept {

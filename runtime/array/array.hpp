@@ -36,6 +36,7 @@ struct Array {
   Index offset;      ///< of the first element, in bytes
   Kind kind;
   bool writable;
+  bool adjoint;      ///< adjoint memory: what is added to elements that share memory adds up, as in `x += g`
   PyObject* weak_references;
   Layout layout;
 
@@ -234,6 +235,9 @@ void broadcast_strides(const Layout& operand, const Layout& shape, Index* stride
 /// copy `source` into `destination`, which it broadcasts to, converting. False with an exception.
 bool assign(Array* destination, PyObject* source);
 Array* copy_of(Array* array);
+/// destination += source (or -=), which has its kind and broadcasts to it; one element after the other, so that
+/// contributions to elements that share memory add up. False with an exception.
+bool add_each(Array* destination, Operand& source, bool subtract);
 /// A new array of another kind.
 Array* cast(Array* array, Kind kind);
 

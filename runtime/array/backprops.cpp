@@ -52,6 +52,7 @@ PyObject* fused_native(thnn::Op op, PyObject* const* args, int count, PyObject* 
   if (out_object) {
     Array* const out = as_array(out_object);
     if (out->kind != kind || !same_shape(out->layout, shape) || !check_writable(out)) return nullptr;
+    if (overlaps_itself(out->layout, item)) return nullptr;  // the fallback adds one element after the other
     for (int k = 0; k < count; ++k)
       if (may_overlap(out, operands[k]) && !same_view(out, operands[k])) return nullptr;
     target = Owned::borrow(out_object);

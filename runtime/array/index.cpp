@@ -238,11 +238,35 @@ PyObject* take_element_away(Array* array, Index offset) {
   return store_zeros(array, offset, Layout()) ? taken.release() : nullptr;
 }
 
+/// From the last element to the first, of those that share memory: the last has what is there, the others zero.
+bool take_each_away(Array* array, Index offset, const Layout& layout, Array* out) {
+  if (!wait_idle(array->storage)) return false;
+  const auto item = static_cast<std::size_t>(array->item());
+  Walk w;
+  w.operands = 2;
+  w.ndim = layout.ndim;
+  for (int d = 0; d < layout.ndim; ++d) {
+    w.shape[d] = layout.shape[d];
+    w.strides[0][d] = out->layout.strides[d];
+    w.strides[1][d] = layout.strides[d];
+  }
+  char* const bases[2] = {out->data(), array->storage->data() + offset};
+  for (Index k = layout.size() - 1; k >= 0; --k) {
+    th::walk(w, bases, k, k + 1, [item](char** pointers, Index, const std::intptr_t*) {
+      std::memcpy(pointers[0], pointers[1], item);
+      std::memset(pointers[1], 0, item);
+    });
+  }
+  array->storage->written();
+  return true;
+}
+
 PyObject* take_view_away(Array* array, Index offset, const Layout& layout) {
   const Index item = array->item(), size = layout.size();
   Owned made(as_object(make_array(array->kind, layout.ndim, layout.shape)));
   if (!made) return nullptr;
   Array* const out = as_array(made.get());
+  if (overlaps_itself(layout, item)) return take_each_away(array, offset, layout, out) ? made.release() : nullptr;
   if (size && at_hand(array) && 2 * size * kCheap <= inline_limit) {
     try {
       out->data();

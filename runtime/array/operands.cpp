@@ -8,6 +8,7 @@
 
 #include "array/tasks.hpp"
 #include "th/copy.hpp"
+#include "th/gather.hpp"
 
 namespace myia {
 
@@ -323,6 +324,36 @@ bool assign(Array* destination, PyObject* source) {
     return fresh && assign(destination, fresh.get());
   }
   return copy_into(destination, operand);
+}
+
+namespace {
+
+struct Adding {
+  Kind kind;
+  bool subtract;
+  void operator()(const Walk& w, char* const* bases, Index begin, Index end) const {
+    th::add_each(kind, subtract, w, bases, begin, end);
+  }
+};
+
+}  // namespace
+
+bool add_each(Array* destination, Operand& source, bool subtract) {
+  Owned fresh;
+  if (may_overlap(destination, source)) {
+    fresh = Owned(as_object(copy_of(destination)));  // of the same view: others were refused
+    if (!fresh || !read_operand(fresh.get(), source)) return false;
+  }
+  Walk w;
+  w.operands = 2;
+  w.ndim = destination->layout.ndim;
+  for (int d = 0; d < w.ndim; ++d) {
+    w.shape[d] = destination->layout.shape[d];
+    w.strides[0][d] = destination->layout.strides[d];
+  }
+  broadcast_strides(source.layout, destination->layout, w.strides[1]);
+  // Of no cost, it is never split: two parts could meet.
+  return run_walk(Adding{destination->kind, subtract}, "add_each", w, destination, &source, 1, 0, true);
 }
 
 /// The strides of a copy with order='K': the axes by falling strides. A broadcast axis comes last, other than

@@ -210,7 +210,13 @@ PyObject* apply_native(Operator* op, PyObject* const* objects, PyObject* out_obj
     if (!is_array(out_object)) return nullptr;
     given = as_array(out_object);
     if (given->kind != found.out || !same_shape(given->layout, shape)) return nullptr;
-    if (overlaps_itself(given->layout, given->item())) return nullptr;
+    if (overlaps_itself(given->layout, given->item())) {
+      const std::string_view name = op->name;
+      const bool adds = name == "add", subtracts = name == "subtract";
+      if (!given->adjoint || !(adds || subtracts) || !same_view(given, operands[0])) return nullptr;
+      return convert_operand(operands[1], given->kind) && add_each(given, operands[1], subtracts) ? Py_NewRef(out_object)
+                                                                                                : nullptr;
+    }
     if (!check_writable(given)) return nullptr;
   }
   // A result lies as its operands do, before they are converted.

@@ -80,11 +80,12 @@ Adjoint adjoint_of(Kind kind) {
 
 // -- the shadow ----------------------------------------------------------------------------------------------
 
-/// The image of a view in a shadow. It can be written, also where the view cannot; except that adding to a view
-/// of which elements share memory would lose what was added before.
+/// The image of a view in a shadow. It can be written, also where the view cannot.
 PyObject* image(const Array* array, const Shadow& shadow) {
-  const bool apart = !overlaps_itself(array->layout, array->item());
-  return as_object(make_view(Ref<Storage>(shadow.memory), array->offset + shadow.shift, array->kind, array->layout, apart));
+  Array* const made =
+      make_view(Ref<Storage>(shadow.memory), array->offset + shadow.shift, array->kind, array->layout);
+  if (made) made->adjoint = true;
+  return as_object(made);
 }
 
 bool make_shadow(Storage* storage, Shadow& made) {
@@ -174,9 +175,10 @@ PyMethodDef methods[] = {
     {"of", of, METH_O,
      "of(x): the same view of the shadow of x's storage, which is zero when first asked for.\n\n"
      "x is an Array or an ndarray of floats; shape, strides and dtype of the result are its own. Views of one memory\n"
-     "have views of one shadow. Where elements of the view share memory (a broadcast one), it is read-only. Integers\n"
-     "and booleans have no derivative: fresh float64 zeros, which are not kept. Raises NotDifferentiable for complex\n"
-     "numbers, TypeError for what is no array."},
+     "have views of one shadow, which can be written also where x cannot. Where elements of x share memory (a\n"
+     "broadcast view, windows), `+=` and `-=` of an array add up in it. Integers and booleans have no derivative:\n"
+     "fresh float64 zeros, which are not kept. Raises NotDifferentiable for complex numbers, TypeError for what is\n"
+     "no array."},
     {"take", take, METH_O,
      "take(x): as of(x), but the shadow leaves the table: it is the caller's. Fresh zeros if there was none."},
     {"has", has, METH_O, "has(x): whether the storage of x has a shadow here."},

@@ -242,6 +242,34 @@ void test_take_away() {
   }
 }
 
+/// Windows that share elements: each contribution counts.
+template <class T>
+void test_add_each(Kind kind) {
+  for (int round = 0; round < 200; ++round) {
+    const Index n = between(1, 6), width = between(1, 5), step = below(4), size = static_cast<Index>(sizeof(T));
+    std::vector<T> out(static_cast<std::size_t>((n - 1) * step + width), T(1)), g(static_cast<std::size_t>(n * width));
+    for (T& x : g) x = T(between(-9, 9));
+    const bool subtract = below(2);
+    std::vector<T> expected = out;
+    for (Index i = 0; i < n; ++i)
+      for (Index j = 0; j < width; ++j) {
+        T& to = expected[static_cast<std::size_t>(i * step + j)];
+        to += (subtract ? T(-1) : T(1)) * g[static_cast<std::size_t>(i * width + j)];
+      }
+    th::Walk w;
+    w.operands = w.ndim = 2;
+    w.shape[0] = n;
+    w.shape[1] = width;
+    w.strides[0][0] = step * size;
+    w.strides[1][0] = width * size;
+    w.strides[0][1] = w.strides[1][1] = size;
+    if (below(2)) w.coalesce();
+    char* const bases[2] = {reinterpret_cast<char*>(out.data()), reinterpret_cast<char*>(g.data())};
+    th::add_each(kind, subtract, w, bases, 0, w.size());
+    EXPECT(out == expected);
+  }
+}
+
 template <class F>
 std::string message_of(F&& f) {
   try {
@@ -631,6 +659,8 @@ int main() {
   test_select();
   test_take();
   test_take_away();
+  test_add_each<float>(Kind::float32);
+  test_add_each<double>(Kind::float64);
   test_bounds();
   test_scatter_adds();
   test_cumulate();

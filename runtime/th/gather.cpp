@@ -63,7 +63,36 @@ void add_rows(char* out, Index items, Index stride, const char* g, Index g_strid
   }
 }
 
+template <class T>
+void add_each_of(T sign, const Walk& w, char* const* bases, Index begin, Index end) {
+  walk(w, bases, begin, end, [sign](char** pointers, Index count, const std::intptr_t* strides) {
+    char *to = pointers[0], *from = pointers[1];
+    for (Index k = 0; k < count; ++k, to += strides[0], from += strides[1])
+      *reinterpret_cast<T*>(to) += sign * *reinterpret_cast<const T*>(from);
+  });
+}
+
+void add_each_half(float sign, const Walk& w, char* const* bases, Index begin, Index end) {
+  walk(w, bases, begin, end, [sign](char** pointers, Index count, const std::intptr_t* strides) {
+    char *to = pointers[0], *from = pointers[1];
+    for (Index k = 0; k < count; ++k, to += strides[0], from += strides[1]) {
+      Half& sum = *reinterpret_cast<Half*>(to);
+      sum = to_half(from_half<float>(sum) + sign * from_half<float>(*reinterpret_cast<const Half*>(from)));
+    }
+  });
+}
+
 }  // namespace
+
+void add_each(Kind kind, bool subtract, const Walk& w, char* const* bases, Index begin, Index end) {
+  if (w.operands != 2) throw std::invalid_argument("add_each has two operands");
+  switch (kind) {
+    case Kind::float16: return add_each_half(subtract ? -1.0f : 1.0f, w, bases, begin, end);
+    case Kind::float32: return add_each_of(subtract ? -1.0f : 1.0f, w, bases, begin, end);
+    case Kind::float64: return add_each_of(subtract ? -1.0 : 1.0, w, bases, begin, end);
+    default: throw std::invalid_argument("add_each adds floats");
+  }
+}
 
 void take(char* out, const char* source, Index rows, Index row_bytes, Index row_stride_bytes, const Index* index,
           Index index_stride_bytes, Index begin, Index end) {

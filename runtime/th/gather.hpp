@@ -26,4 +26,8 @@ void scatter_add(Kind kind, char* out, Index rows, Index row_items, Index row_st
 
 bool can_scatter_add(Kind kind) noexcept;
 
+/// Operand 0 plus operand 1 into operand 0, or minus, for floats: one element after the other, so that those of
+/// operand 0 may share memory. Do not split it over threads, nor let the operands share memory.
+void add_each(Kind kind, bool subtract, const Walk& w, char* const* bases, Index begin, Index end);
+
 }  // namespace myia::th
