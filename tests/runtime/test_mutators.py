@@ -200,6 +200,9 @@ def check(
         for place in np.flatnonzero(v[: source.used] == x) if isinstance(x, float) else ():
             gradient[place] += g
         assert is_number(x) or g == 0.0
+    for x in data_of(kind, operands):  # nothing is left under a key that is not there
+        if not is_number(x) and not isinstance(x, ARRAYS):
+            assert set(shadows.slots(x)) <= {key for key, _ in entries_of(x) or ()}
     step = 1e-6
     jacobian = np.zeros((len(expected), source.used))
     for k in range(source.used):
@@ -683,6 +686,20 @@ def test_shuffle(what: str, generator: str, through: str) -> None:
         assert draw(ours) == draw(plain)
     else:
         check("function", build)
+
+
+@pytest.mark.parametrize(
+    "function, args", [(heapq.heapify, ()), (heapq.heappop, ()), (heapq.heappush, (1,))], ids=str
+)
+def test_heaps_of_equal_items(function: Any, args: tuple) -> None:
+    """Equal items are told apart by their types: they go where heapq puts them."""
+    heap = [1, True, 1.0, np.float64(1), np.int64(1), 2, 2.0, 1, True]
+    before, expected = snapshot(heap), heap.copy()
+    function(expected, *args)
+    _, undo = mutate("function", function, heap, *args)
+    assert list(map(repr, heap)) == list(map(repr, expected))
+    undo(None, 0.0)
+    assert snapshot(heap) == before
 
 
 def test_shuffle_along_another_axis() -> None:

@@ -217,6 +217,7 @@ SHARED: dict[str, tuple[Any, Any]] = {
     "list": (_inner, _inner),
     "list_in_list": ([_inner], (_inner, 1.0)),
     "object": ([_thing], _thing),
+    "after_a_set": ([_inner, {1, 2}], [_inner, {1, 2}]),
     "between_others": ([np.ones(2), _whole[2:3], np.ones(2)], [_whole[1:5:2], _whole[2:4], np.ones(9)]),
 }  # fmt: skip
 APART: dict[str, tuple[Any, Any]] = {

@@ -67,8 +67,8 @@ def same(a: Any, b: Any) -> bool:
 @pytest.mark.parametrize(
     "x",
     [1.0, 1, True, 1j, "text", b"bytes", None, np.float32(1), np.int64(1), len, np.sin, same, Thing, random,
-     Color.RED, random.Random(0), np.random.default_rng(0), ValueError(), Thing(a=1).__init__, {1.0}, range(3),
-     slice(1), threading.Lock(), object()],
+     Color.RED, random.Random(0), np.random.default_rng(0), ValueError(), Thing(a=1).__init__, {1.0},
+     range(3), slice(1), threading.Lock(), object()],
     ids=repr,
 )  # fmt: skip
 def test_values_without_parts(x: Any) -> None:
