@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from myia.adjoint.code import runtime_call
+from myia.adjoint.code import as_index, runtime_call
 from myia.adjoint.reverse import DynamicCall, UserCall
 from myia.parse.typed import CLOSURE, Operation
 
@@ -59,10 +59,9 @@ def mutation(operation: Operation, value: ast.expr) -> ast.expr:
     if kind == "function":
         assert isinstance(value, ast.Call)
         fixed = [value.func]
-    positional = [o for name, o in operation.operands.items() if name.isdigit() or name in ("x", "i", "y")]
-    named = [
-        ast.keyword(n, o) for n, o in operation.operands.items() if not (n.isdigit() or n in ("x", "i", "y"))
-    ]
+    plain = [n for n in operation.operands if n.isdigit() or n in ("x", "i", "y")]
+    positional = [as_index(operation.operands[n]) for n in plain]
+    named = [ast.keyword(n, o) for n, o in operation.operands.items() if n not in plain]
     if kind in ("method", "setattr"):
         positional = [positional[0], *fixed, *positional[1:]]
         fixed = []

@@ -671,7 +671,8 @@ class _Pass:
             return Operation(
                 "opaque", ANY, function, why=f"{name_of(function)} of unknown objects has no derivative rule"
             )
-        if any(is_foreign(t) for t in types) and getattr(function, "__module__", "") == "_operator":
+        asked = types[:1] if function is operator.getitem else types  # an index may be anything
+        if any(map(is_foreign, asked)) and getattr(function, "__module__", "") == "_operator":
             why = "an operator of a class of its own has no derivative rule"
             return Operation("opaque", ANY, function, why=why)
         if rule is None or not binds(rule, arguments, keywords):

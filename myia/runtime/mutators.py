@@ -18,13 +18,14 @@ must hold then what they held after the write.
 from __future__ import annotations
 
 import bisect
+import functools
 import heapq
 import inspect
 import operator
 import random
 from collections import deque
 from collections.abc import Callable
-from types import MemberDescriptorType
+from types import CodeType, MemberDescriptorType
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,9 @@ def mutate(kind: str, /, *operands: Any, **keywords: Any) -> tuple[Any, Undo]:
     """
     write, given = _KINDS[kind](*operands)
     value, back = write(*given, **keywords)
-    names = (*_names(write, len(given)), *keywords)
+    names = _names(write.__code__, len(given))
+    if keywords:
+        names = (*names, *keywords)
 
     def undo(shadows: Shadows | None, d_value: Any) -> list[Any]:
         found = back(_NOTHING if shadows is None else shadows, d_value)
@@ -71,9 +74,9 @@ def mutate(kind: str, /, *operands: Any, **keywords: Any) -> tuple[Any, Undo]:
     return value, undo
 
 
-def _names(write: Any, count: int) -> tuple[str, ...]:
+@functools.cache
+def _names(code: CodeType, count: int) -> tuple[str, ...]:
     """The names of the positional arguments of one of our functions."""
-    code = write.__code__
     names: tuple[str, ...] = code.co_varnames[: min(count, code.co_argcount)]
     rest = code.co_varnames[code.co_argcount + code.co_kwonlyargcount :][:1]
     return (*names, *(rest * (count - len(names))))
@@ -106,10 +109,8 @@ def _delete_item(owner: Any, index: Any) -> Mutation:
 
 def _set_attribute(owner: Any, name: str, value: Any) -> Mutation:
     kind: Any = type(owner)
-    found = inspect.getattr_static(kind, name, None)
-    slot = isinstance(found, MemberDescriptorType)
-    computed = hasattr(type(found), "__set__") and not slot
-    if computed or kind.__setattr__ is not object.__setattr__ or not is_record(owner):
+    slot = _is_slot(kind, name)
+    if slot is None or not is_record(owner):
         raise _foreign(owner, f"the attribute {name!r} of", "write a plain attribute of a plain class")
     known = hasattr(owner, name) if slot else name in getattr(owner, "__dict__", ())
     old = getattr(owner, name) if known else None
@@ -123,6 +124,17 @@ def _set_attribute(owner: Any, name: str, value: Any) -> Mutation:
         return {"value": shadows.take_slot(owner, name)}
 
     return None, back
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_slot(kind: Any, name: str) -> bool | None:
+    """Whether objects of a class keep an attribute in a slot; None if to write it runs code of the class."""
+    if kind.__setattr__ is not object.__setattr__:
+        return None
+    found = inspect.getattr_static(kind, name, None)
+    if isinstance(found, MemberDescriptorType):
+        return True
+    return None if hasattr(type(found), "__set__") else False
 
 
 # -- updates ------------------------------------------------------------------------------------------------
@@ -394,7 +406,7 @@ _FUNCTIONS: dict[Any, Callable[..., Mutation]] = {
     **{in_place: _operation(name) for name, (_, in_place) in _OPERATORS.items()}, **_OF_LISTS,
 }  # fmt: skip
 
-_KINDS: dict[str, Callable[..., tuple[Callable[..., Mutation], tuple[Any, ...]]]] = {
+_KINDS: dict[str, Callable[..., tuple[Any, tuple[Any, ...]]]] = {
     "setitem": lambda *operands: (_set_item, operands),
     "setattr": lambda owner, name, value: (
         lambda owner, value: _set_attribute(owner, name, value),

@@ -44,6 +44,8 @@ SEQUENCES = (list, tuple, deque)
 _OPAQUE = (type, ModuleType, FunctionType, MethodType, enum.Enum, BaseException, random.Random)
 _VALUES = (float, int, complex, str, bytes, np.generic, type(None))
 _HEAP_TYPE = 1 << 9
+_QUICK = frozenset({float, int, bool, str, type(None), np.float64, np.float32, np.int64, np.bool_})
+"""The kinds of most numbers, known without asking further."""
 
 
 def is_record(x: Any) -> bool:
@@ -91,7 +93,11 @@ def entries_of(x: Any) -> Iterator[tuple[Any, Any]] | None:
 
 def is_number(x: Any) -> bool:
     """Whether the adjoint of `x` is a number: of all that is no array and no container."""
-    return isinstance(x, _VALUES) or not (isinstance(x, (*ARRAYS, *SEQUENCES, dict)) or is_record(x))
+    return (
+        type(x) in _QUICK
+        or isinstance(x, _VALUES)
+        or not (isinstance(x, (*ARRAYS, *SEQUENCES, dict)) or is_record(x))
+    )
 
 
 def is_real_array(x: Any) -> bool:
@@ -264,6 +270,8 @@ class Shadows(_runtime.Shadows):
         """
         if is_number(y):
             return d_y
+        if any(y is x or shares(y, x) for x in operands):
+            return 0.0
         reached = _Reached(operands)
         if reached.holds(y):
             return 0.0
@@ -352,12 +360,13 @@ class _Reached:
         pending = list(values)
         while pending:
             x = pending.pop()
-            if isinstance(x, _VALUES) or id(x) in self._known:
+            if type(x) in _QUICK or id(x) in self._known:
                 continue
+            self._known[id(x)] = x
             if isinstance(x, ARRAYS):
                 self._arrays.append(x)
-            self._known[id(x)] = x
-            pending += _held_by(x)
+            else:
+                pending += _held_by(x)
 
     def add(self, x: Any) -> None:
         self._known[id(x)] = x
