@@ -80,6 +80,12 @@ def attributes_of(x: Any) -> dict[str, Any]:
     return {**slots, **getattr(x, "__dict__", {})}
 
 
+def holds_attribute(x: Any, name: str) -> bool:
+    """Whether an object itself holds an attribute: not its class, and not by computing it."""
+    kind: Any = type(x)
+    return name in getattr(x, "__dict__", ()) or name in _slot_names(kind)
+
+
 def entries_of(x: Any) -> Iterator[tuple[Any, Any]] | None:
     """The keys and parts of a container: positions, keys, or names of attributes. None for anything else."""
     if isinstance(x, (*_VALUES, *ARRAYS)):
@@ -256,7 +262,7 @@ class Shadows(_runtime.Shadows):
             fields = getattr(owner, "_fields", ())
             if name in fields:
                 self.add_slot(owner, fields.index(name), d_value)
-        elif is_record(owner) and name in attributes_of(owner):
+        elif is_record(owner) and holds_attribute(owner, name):
             self.add_slot(owner, name, d_value)
 
     # -- reading adjoints off -----------------------------------------------------------------------

@@ -535,6 +535,7 @@ on(
     key=lambda p: p[0],
 )
 on("list_setitem", "method", lambda s: (s.numbers(3), "__setitem__", 1, s.number()))
+on("list_delitem_first", "method", lambda s: (s.numbers(4), "__delitem__", 0))
 on("list_delitem", "method", lambda s: (s.numbers(4), "__delitem__", -3))
 on("list_delitem_slice", "method", lambda s: (s.numbers(6), "__delitem__", slice(None, None, -2)))
 on("operator_delitem", "function", lambda s: (operator.delitem, s.numbers(6), slice(1, 3)))

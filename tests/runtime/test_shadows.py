@@ -370,6 +370,7 @@ def test_tree_is_what_gradients_are_made_of(shadows: Shadows) -> None:
     assert gradient[3] == {"k": Pair(4.0, 0.0)}
     assert np.array_equal(gradient[4], [0.0, 0.0])
     assert shadows.tree(1.0, 2.0) == 2.0
+    assert shadows.tree([np.ones(2, complex)]) == [0.0]
 
 
 def test_tree_of_a_container_in_itself(shadows: Shadows) -> None:
