@@ -13,7 +13,7 @@ from typing import Any
 
 import myia.adjoint.rules  # noqa: F401 - fills the tables
 from myia.adjoint.code import load_name, runtime_call, shadows_call
-from myia.adjoint.control import Sweeps, sweeps
+from myia.adjoint.control import Sweeps, free_names, sweeps
 from myia.adjoint.reverse import Reversal, reverse
 from myia.analysis.activity import activity
 from myia.analysis.alias import RESULT, AliasAnalysis, Aliases, is_reference, may_refer
@@ -163,7 +163,9 @@ class _Unit:
         adjoints = reversal.adjoint_names
         seed: list[ast.stmt] = []
         private = self.private(typed, reversal.aliases, donated)
-        if reversal.aliases.shadowed and any(map(reversal.kept, reversal.aliases.classes)):
+        if self.uses_shadows and (
+            "shadows" in free_names(both.reverse) or any(map(reversal.kept, (result, *wrt)))
+        ):
             seed.append(_assign("shadows", runtime_call("Shadows"), _return_of(program)))
         at = _wrong_return(typed) or _return_of(program)
         one = runtime_call("ones_like", ast.Name(result, ast.Load()))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from myia.adjoint.code import runtime_call
-from myia.adjoint.mirror import Branch, Loop, Node, Point, Step, read_for_values, reads_of, steps_of
+from myia.adjoint.mirror import Branch, Loop, Node, Point, Step, reads_of, steps_of
 from myia.analysis.alias import Aliases
 from myia.parse.program import names_read, names_written
 from myia.parse.typed import Typed
@@ -123,7 +123,7 @@ def keep_shapes(
     nodes: list[Node], typed: Typed, named: Callable[[str, object], str], saving: set[ast.AST]
 ) -> None:
     """Where an array is only asked for its shape, to sum a broadcast away, save the shape instead."""
-    read = {name for code in _codes(nodes) for name in read_for_values(code)}
+    read = {name for code in _codes(nodes) for name in _read_but_for_shape(code)}
     asked = {name for code in _codes(nodes) for name in _asked_for_shape(code)}
     in_loops = {name: s for s in _steps_in_loops(nodes) for name in names_written(s.statement)}
     shapes: dict[str, str] = {}
@@ -171,6 +171,20 @@ class _ShapeOf(ast.NodeTransformer):
             ):
                 return runtime_call("sum_to", g, ast.Name(self.shapes[name], ast.Load()))
         return node
+
+
+def _read_but_for_shape(code: list[ast.stmt]) -> Iterator[str]:
+    """The names code reads, those left out that it only sums a broadcast back to."""
+    pending: list[ast.AST] = list(code)
+    while pending:
+        node = pending.pop()
+        match node:
+            case ast.Call(ast.Attribute(ast.Name("rt"), "unbroadcast"), [g, ast.Name()]):
+                pending.append(g)
+            case ast.Name(name):
+                yield name
+            case _:
+                pending.extend(ast.iter_child_nodes(node))
 
 
 def _asked_for_shape(code: list[ast.stmt]) -> Iterator[str]:

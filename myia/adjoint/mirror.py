@@ -329,7 +329,7 @@ def reads_of(code: list[ast.stmt]) -> frozenset[str]:
 
 
 def read_for_values(code: list[ast.stmt]) -> set[str]:
-    """The names whose contents code reads: not those only asked for their shape, storage or identity."""
+    """The names whose elements code reads: not those only asked for their shape, storage or identity."""
     found: set[str] = set()
     pending: list[ast.AST] = list(code)
     while pending:

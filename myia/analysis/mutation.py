@@ -21,7 +21,7 @@ from myia.analysis.alias import AliasAnalysis, Aliases
 from myia.errors import MyiaError, UnsupportedMutation
 from myia.parse.expressions import position_of_out
 from myia.parse.infer import Inference
-from myia.parse.mutating import METHODS_OF, NEVER, RANDOM
+from myia.parse.mutating import METHODS_OF, NEVER, RANDOM, is_update
 from myia.parse.program import names_read, statements_of
 from myia.parse.scope import is_constant
 from myia.parse.typed import Operation, Typed
@@ -87,6 +87,15 @@ def _refuse_inputs(typed: Typed, aliases: Aliases) -> None:
 def _check_call(typed: Typed, s: ast.stmt, call: ast.Call) -> None:
     if not isinstance(call.func, ast.Attribute) or ast.unparse(call.func) in typed.program.constants:
         function = typed.program.constants.get(ast.unparse(call.func))
+        operation = typed.operations.get(s)
+        if operation is not None and operation.kind == "opaque" and is_update(function):
+            _refuse(
+                typed,
+                s,
+                "an object of a class of its own is updated in place",
+                "what its operator does is not followed",
+                "write x = x + y, or call a method",
+            )
         if getattr(function, "__name__", "") == "shuffle":
             _refuse(typed, s, "shuffle writes in place", "in which order is not recorded", _PERMUTE)
         return

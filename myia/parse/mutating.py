@@ -66,3 +66,11 @@ def writes(function: Any) -> bool:
         return function in FUNCTIONS
     except TypeError:
         return False
+
+
+def is_update(function: Any) -> bool:
+    """Whether a known callable is an in-place operator."""
+    try:
+        return function in UPDATES
+    except TypeError:
+        return False

@@ -18,7 +18,19 @@ from myia.parse.decide import decided
 from myia.parse.program import UPDATES, names_read, names_written, statements_of
 from myia.parse.trees import placed
 from myia.parse.typed import Operation, Typed
-from myia.parse.types import ANY, BOOL, NONE, Bottom, Dict, Known, List, NumpyScalar, Scalar, Type
+from myia.parse.types import (
+    ANY,
+    BOOL,
+    NONE,
+    Bottom,
+    Dict,
+    Known,
+    List,
+    NumpyScalar,
+    Scalar,
+    Type,
+    is_immutable,
+)
 
 _PLAIN = {name: kind for kind, name in UPDATES.items()}
 
@@ -61,12 +73,16 @@ def settled(typed: Typed, writes: Callable[[Typed], bool]) -> list[ast.stmt]:
             case ast.While(test, body):
                 yield placed(ast.While(test, block(body), []), s)
             case ast.Assign(targets, ast.Call(ast.Attribute(ast.Name("rt"), name), [x, y]) as call) if (
-                name in _PLAIN and typed.operations[s].kind not in ("update", "mutator")
+                name in _PLAIN and is_immutable(typed.type_of(x))
             ):
                 plain = placed(ast.BinOp(x, _PLAIN[name](), y), call)
                 yield made(s, ast.Assign(targets, plain), typed.operations[s])
             case ast.Assign([ast.Name(name)], ast.Call() as call) if typed.operations[s].kind == "object":
                 yield from new_object(s, name, call)
+            case ast.Expr(ast.Call() as call) if (
+                s in typed.operations and typed.operations[s].kind == "object"
+            ):
+                yield from new_object(s, fresh("made"), call)
             case ast.Expr(value) if has_effect(s):
                 name = fresh("unused")
                 typed.types[name] = typed.operations[s].type
@@ -121,7 +137,7 @@ def settled(typed: Typed, writes: Callable[[Typed], bool]) -> list[ast.stmt]:
         operation = typed.operations.get(s)
         if operation is None:
             return False
-        return operation.kind == "mutator" or (
+        return operation.kind in ("update", "mutator") or (
             operation.kind == "user" and operation.callee is not None and writes(operation.callee)
         )
 
