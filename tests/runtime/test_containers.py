@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from myia.errors import MissingRule, UnsupportedMutation, UnsupportedSyntax
+from myia.errors import MissingRule, UnsupportedSyntax
 from myia.runtime import containers as c
 
 
@@ -82,24 +82,6 @@ def test_unpacking_with_a_star():
     assert c.unpacked_at_least({"a": 1}, 1) == ["a"]
     with pytest.raises(ValueError, match="at least 3, got 2"):
         c.unpacked_at_least([1, 2], 3)
-
-
-class AddsInPlace:
-    def __iadd__(self, other):
-        return self
-
-
-@pytest.mark.parametrize("x", [np.ones(1), [1], {1}, {"a": 1}, deque(), bytearray(), AddsInPlace()])
-def test_what_would_be_updated_in_place_is_refused(x):
-    with pytest.raises(UnsupportedMutation, match=type(x).__name__):
-        c.rebindable(x)
-
-
-@pytest.mark.parametrize(
-    "x", [1.0, 1, "a", (1,), None, np.float32(1), np.int64(1), np.bool_(True), Fraction(1)]
-)
-def test_what_would_be_rebound_is_not(x):
-    c.rebindable(x)
 
 
 class Sub(np.ndarray):
