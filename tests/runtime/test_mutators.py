@@ -10,6 +10,7 @@ from __future__ import annotations
 import bisect
 import heapq
 import operator
+import os
 import random
 from collections import OrderedDict, defaultdict, deque
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from myia.runtime.mutators import mutate, mutates
 from myia.runtime.native import ARRAYS
 from myia.runtime.shadows import Shadows, entries_of, is_number
 
+EXAMPLES = int(os.environ.get("MYIA_FUZZ", "150"))
 add, sub, mul = "add", "sub", "mul"
 _FIXED = {"setitem": None, "setattr": 1, "update": 0, "update_item": 0, "method": 1, "function": 0}
 _IN_PLACE = {
@@ -1018,7 +1020,7 @@ _PROGRAMS: dict[str, tuple[Any, Any, Callable[[Source], Any]]] = {
 
 
 @pytest.mark.parametrize("kind", _PROGRAMS, ids=str)
-@settings(max_examples=150)
+@settings(max_examples=EXAMPLES)
 @given(data=st.data())
 def test_programs_of_writes(kind: str, data: Any) -> None:
     """Several writes to one container, undone in turn: the Jacobian is that of the whole program."""
@@ -1088,7 +1090,7 @@ def test_programs_of_writes(kind: str, data: Any) -> None:
         assert abs(gradient[k] - np.dot(w, column)) < 1e-6 * (1 + abs(gradient[k]))
 
 
-@settings(max_examples=150)
+@settings(max_examples=EXAMPLES)
 @given(data=st.data())
 def test_random_indices(data: Any) -> None:
     """Stores and updates through any index NumPy takes, of values of any shape that broadcasts."""

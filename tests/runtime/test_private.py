@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict, defaultdict, deque
 from typing import Any, NamedTuple
 
@@ -15,6 +16,8 @@ from myia import Array, asarray
 from myia.errors import UnsupportedMutation
 from myia.runtime.native import ARRAYS
 from myia.runtime.private import private
+
+EXAMPLES = int(os.environ.get("MYIA_FUZZ", "200"))
 
 
 class Pair(NamedTuple):
@@ -250,7 +253,7 @@ def test_what_is_apart_is_not(case: str) -> None:
     assert np.array_equal(made[0], a)
 
 
-@settings(max_examples=200)
+@settings(max_examples=EXAMPLES)
 @given(data=st.data())
 def test_random_views(data: Any) -> None:
     """Views of two memories in one list: each copied element changes exactly the copies that it should."""
