@@ -12,7 +12,7 @@ import random
 from collections import Counter
 from dataclasses import dataclass, field
 
-HELPERS = '''
+HELPERS = """
 import numpy as np
 
 
@@ -65,7 +65,7 @@ def fresh_filled(a, n):
     for k in range(len(b)):
         b[k] = a[k] * n
     return b
-'''
+"""
 
 Shape = tuple[int, ...]
 
@@ -209,7 +209,10 @@ class Draft:
                 found += [("[1:]", (2,)), ("[:2]", (2,)), ("[::2]", (2,)), ("[:0:-1]", (2,))]
             return self.rng.choice(found)
         rows, columns = shape
-        found = [(f"[{self.index(scope, rows)}]", (columns,)), (f"[:, {self.index(scope, columns)}]", (rows,))]
+        found = [
+            (f"[{self.index(scope, rows)}]", (columns,)),
+            (f"[:, {self.index(scope, columns)}]", (rows,)),
+        ]
         found += [("[...]", shape), ("[::-1]", shape), ("[:, ::-1]", shape)]
         return self.rng.choice(found)
 
@@ -371,7 +374,12 @@ class Draft:
                 [f"held[0][{self.index(scope, 3)}] = {number}"],
                 [f"held[-1][1:] {self.operator()} {number}"],
                 [f"held[0] {self.operator()} {vector}"],
-                ["if len(held) > 2:", f"    {name} = held.pop()", f"    {name} *= {number}", f"    n += {name}[1]"],
+                [
+                    "if len(held) > 2:",
+                    f"    {name} = held.pop()",
+                    f"    {name} *= {number}",
+                    f"    n += {name}[1]",
+                ],
                 [f"held[0] = {vector} * 1.0"],
                 ["held.reverse()"],
                 [f"for {name} in held:", f"    {name} *= 0.5", f"    {name}[0] = {number}"],

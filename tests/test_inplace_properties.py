@@ -140,7 +140,7 @@ def test_random_programs(batch):
             outcomes["discarded"] += 1
         except MyiaError as error:
             outcomes[f"refused: {error.summary if hasattr(error, 'summary') else error}"] += 1
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             pytest.fail(f"seed {seed}: {error!r}\n{HELPERS}\n\n{shrunk(text)}")
         else:
             outcomes["checked"] += 1

@@ -27,11 +27,11 @@ class Activity:
 
 
 def activity(
-    typed: Typed, selected: frozenset[str], aliases: Aliases, written: frozenset[str] = frozenset()
+    typed: Typed, selected: frozenset[str], aliases: Aliases, outputs: frozenset[str] = frozenset()
 ) -> Activity:
     """What is active when the arguments named in `selected` are differentiated.
 
-    `written`: arguments that the caller sees changed, results beside the result.
+    `outputs`: arguments that the caller sees changed, results beside the result.
     """
     edges = [
         edge for s in statements_of(typed.program.body) if (edge := _edge(typed, s, aliases)) is not None
@@ -45,7 +45,7 @@ def activity(
         return may_vary(t) or (isinstance(t, Instance) and aliases.in_shadow(name))
 
     varied = {name for name in selected if can_vary(name)}
-    useful = {typed.program.result, *written}
+    useful = {typed.program.result, *outputs}
     for found, forward in ((varied, True), (useful, False)):
         changed = True
         while changed:

@@ -13,7 +13,7 @@ from typing import Any
 
 
 @functools.lru_cache(maxsize=1024)
-def how_made(cls: type) -> str | None:
+def how_made(cls: Any) -> str | None:
     """How an object of the class is made: "init" by its own `__init__`, "fields" as a dataclass.
 
     None if something else has a say in it: a metaclass, `__new__`, `__setattr__`, a base in C.
@@ -32,7 +32,7 @@ def how_made(cls: type) -> str | None:
     return "init"
 
 
-def _is_library(cls: type) -> bool:
+def _is_library(cls: Any) -> bool:
     return cls.__module__.partition(".")[0] in {*sys.stdlib_module_names, "numpy", "scipy", "myia"} - {
         "__main__"
     }

@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
+from myia._runtime import shares, take_at
 from myia.runtime.native import ARRAYS
-from myia.runtime.shadows import shares, take_at
 
 __all__ = [
     "castable", "copied_at", "detached", "iadd", "iand", "ifloordiv", "ilshift", "imatmul", "imod", "imul",
@@ -53,6 +53,6 @@ def detached(x: Any) -> Any:
     return x.copy() if isinstance(x, ARRAYS) else x
 
 
-def new(cls: type) -> Any:
+def new(cls: Any) -> Any:
     """An object of a class, before its `__init__`."""
     return cls.__new__(cls)
