@@ -197,6 +197,8 @@ def _on_set(name: str) -> Callable[..., Mutation]:
         def back(shadows: Table, d_value: Any) -> dict[str, Any]:
             owner.clear()
             owner.update(old)
+            if value is not owner:  # of pop
+                shadows.give_items({value}, [d_value])  # raises for a number that matters
             return {}
 
         return value, back

@@ -908,6 +908,17 @@ def test_numbers_of_a_set_have_no_adjoints() -> None:
         undo(shadows, 0.0)
 
 
+def test_a_number_popped_from_a_set_has_no_adjoint_there() -> None:
+    for members, d_value in [({2.0}, 0.0), ({2}, 1.0), ({"text"}, 0.0)]:
+        before = set(members)
+        _, undo = mutate("method", members, "pop")
+        assert undo(Shadows(), d_value) == [0.0]
+        assert members == before
+    _, undo = mutate("method", {2.0}, "pop")
+    with pytest.raises(MissingRule):
+        undo(Shadows(), 1.0)
+
+
 def test_mutates() -> None:
     assert mutates([], "append")
     assert mutates(np.ones(2), "fill")
