@@ -94,9 +94,11 @@ def test_a_shadow_of_large_memory_and_of_pending_work() -> None:
 
 
 def test_memory_that_begins_anywhere() -> None:
-    raw = np.zeros(80, np.uint8)[1:]
-    at = -raw.__array_interface__["data"][0] % 8
-    x = np.frombuffer(raw.data, np.uint8)[at : at + 64].view("f8")
+    memory = bytearray(88)
+    begin = np.frombuffer(memory, np.uint8).__array_interface__["data"][0]
+    root = np.frombuffer(memory, np.uint8, offset=(1 - begin) % 8)  # one byte after a multiple of 8
+    x = root[7:71].view("f8")
+    assert x.flags.aligned
     shadow = Shadows().of(x)
     assert np.asarray(shadow).flags.aligned
     shadow += 1.0
