@@ -232,7 +232,24 @@ PyObject* shares(PyObject*, PyObject* const* args, Py_ssize_t given) {
   return PyBool_FromLong(same);
 }
 
+PyObject* overlaps(PyObject*, PyObject* x) {
+  if (is_array(x)) return PyBool_FromLong(overlaps_itself(as_array(x)->layout, as_array(x)->item()));
+  if (!PyArray_Check(x)) Py_RETURN_FALSE;
+  auto* const array = reinterpret_cast<PyArrayObject*>(x);
+  if (PyArray_NDIM(array) > th::kMaxDims) Py_RETURN_FALSE;  // it has no shadow
+  Layout layout;
+  layout.ndim = PyArray_NDIM(array);
+  for (int d = 0; d < layout.ndim; ++d) {
+    layout.shape[d] = PyArray_DIM(array, d);
+    layout.strides[d] = PyArray_STRIDE(array, d);
+  }
+  return PyBool_FromLong(overlaps_itself(layout, PyArray_ITEMSIZE(array)));
+}
+
 PyMethodDef functions[] = {
+    {"overlaps_itself", overlaps, METH_O,
+     "overlaps_itself(x): whether elements of the array share memory with one another, as those of a broadcast view\n"
+     "do. Its shadow then has one place for them. False for anything that is no array."},
     {"shares", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(shares)), METH_FASTCALL,
      "shares(a, b): whether both are arrays on one storage; False for anything that is no array."},
     {},

@@ -356,6 +356,35 @@ def test_shares() -> None:
         shares(x)  # type: ignore[call-arg]
 
 
+def test_overlaps_itself() -> None:
+    x = np.arange(24.0).reshape(2, 3, 4)
+    apart = [
+        x,
+        x.T,
+        x[::-1, :, ::2],
+        x[1:, 0],
+        x[0:0],
+        x[0, 0, 0],
+        np.broadcast_to(x[:1], (1, 3, 4)),
+        np.diagonal(x[0, :, :3]),
+    ]
+    windows = np.lib.stride_tricks.sliding_window_view
+    met = [
+        np.broadcast_to(x, (2, 2, 3, 4)),
+        np.broadcast_to(x[:1], (2, 3, 4)),
+        windows(x.ravel(), 3),
+        windows(x[0], (2, 2)),
+    ]
+    for arrays, answer in ((apart, False), (met, True)):
+        for y in arrays:
+            for view in (y, y.T, y[::-1]) if y.ndim else (y,):
+                assert _runtime.overlaps_itself(view) == answer
+                assert _runtime.overlaps_itself(myia.asarray(view)) == answer
+    assert not _runtime.overlaps_itself(np.broadcast_to(x, (0, 2, 3, 4)))
+    for other in (1.5, [x], None, np.zeros((1,) * 9)):
+        assert not _runtime.overlaps_itself(other)
+
+
 # -- take_at ----------------------------------------------------------------------------------------------------
 
 
