@@ -11,12 +11,20 @@
   differences, and the complex step (or, where a program is not analytic, one-sided differences).
 
 float32 arguments are lifted to float64 for the oracles, so that rounding does not drown them.
+
+A program that writes into its arguments (`writes_arguments`) runs on copies, laid out in memory as the
+originals are, so that a `reshape` is a view of the copy where it is one of the original. The gradient is
+given the originals, and must leave them as they are. A `twin` is the same function written without writes:
+its value must agree, and its derivative is one more oracle.
 """
 
 from __future__ import annotations
 
+import collections
+import copy
 import inspect
 import math
+import types
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -67,6 +75,8 @@ def check_gradient(
     skip_unsure: bool = False,
     tolerance: float | None = None,
     step: float = 1.0,
+    writes_arguments: bool = False,
+    twin: Callable[..., Any] | None = None,
     value_and_grad: ValueAndGrad | None = None,
 ) -> None:
     """Check value and gradient of `program` at `args`; raises GradientMismatch.
@@ -75,14 +85,14 @@ def check_gradient(
     comparisons are fine, they look at the real part). `complex_program` replaces it for that oracle.
     `skip_unsure`: leave a direction out whose finite differences do not converge, instead of failing.
     `step`: scales the steps of the differences, for programs that round to float32 inside.
+    `writes_arguments`: the program does so, and the oracles run on copies.
+    `twin`: the same function, run on complex numbers if `analytic`.
     `value_and_grad`: what is tested, Myia's unless given.
     """
     kwargs = dict(kwargs or {})
     tested = _myia_value_and_grad() if value_and_grad is None else value_and_grad
     before = fingerprint((args, kwargs))
-    primal = program(*args, **kwargs)
-    if fingerprint((args, kwargs)) != before:
-        raise GradientMismatch("the program itself changes its arguments: it cannot be checked")
+    primal = _primal(program, args, kwargs, writes_arguments, twin)
 
     function = tested(program, wrt=wrt)
     value, gradient = function(*args, **kwargs)
@@ -111,14 +121,102 @@ def check_gradient(
 
     if tolerance is None:
         tolerance = TOLERANCE["float32" if _holds_float32((args, kwargs)) else "float64"]
-    along = _Line(program, args, kwargs, places, selected)
-    along_complex = _Line(complex_program or program, args, kwargs, places, selected)
-    oracles: list[_Oracle] = [lambda v: central_difference(lambda t: along(t, v), step * CENTRAL_STEP)]
-    if analytic:
-        oracles.append(lambda v: (complex_step(lambda t: along_complex(t, v)), 0.0))
-    else:
-        oracles.append(lambda v: one_sided_difference(lambda t: along(t, v), step * ONE_SIDED_STEP))
+    oracles = _oracles(program, args, kwargs, places, analytic, complex_program, step, writes_arguments, twin)
     _compare(kept, selected, oracles, tolerance, abs(float(primal)), skip_unsure)
+
+
+def check_oracles(
+    program: Callable[..., Any],
+    args: Sequence[Any],
+    wrt: Wrt = 0,
+    *,
+    kwargs: Mapping[str, Any] | None = None,
+    analytic: bool = True,
+    complex_program: Callable[..., Any] | None = None,
+    tolerance: float | None = None,
+    step: float = 1.0,
+    writes_arguments: bool = False,
+    twin: Callable[..., Any] | None = None,
+) -> None:
+    """Check that a program can be checked: its oracles agree with one another. No compiler takes part.
+
+    The parameters are those of `check_gradient`; raises GradientMismatch.
+    """
+    kwargs = dict(kwargs or {})
+    primal = _primal(program, args, kwargs, writes_arguments, twin)
+    places = _places(program, wrt, args, kwargs)
+    oracles = _oracles(program, args, kwargs, places, analytic, complex_program, step, writes_arguments, twin)
+    if tolerance is None:
+        tolerance = TOLERANCE["float64"]
+    arguments = [leaf for place in places for _, leaf in leaves(_selected(place, args, kwargs))]
+    rng = np.random.default_rng(20170)
+    for _ in range(DIRECTIONS):
+        direction = [_random_direction(leaf, rng) for leaf in arguments]
+        (first, error), *others = [oracle(direction) for oracle in oracles]
+        allowed = tolerance * abs(first) + NOISE * max(abs(float(primal)), 1e-2)
+        if error > 10.0 * allowed:
+            raise UnsureOracle(f"the finite differences are {first} +- {error}: is there a kink near?")
+        for number, (other, its_error) in enumerate(others, 2):
+            if not abs(other - first) <= allowed + error + its_error:
+                raise GradientMismatch(
+                    f"the oracles disagree: the first gives {first!r}, number {number} {other!r}"
+                )
+
+
+def _primal(
+    program: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    writes_arguments: bool,
+    twin: Callable[..., Any] | None,
+) -> Any:
+    """What the program returns; raises GradientMismatch for a needless flag, a stray write, another twin."""
+    given, named = duplicate((args, kwargs)) if writes_arguments else (args, kwargs)
+    before = fingerprint((given, named))
+    primal = program(*given, **named)
+    if (fingerprint((given, named)) == before) is writes_arguments:
+        if writes_arguments:
+            raise GradientMismatch("the program does not change its arguments, though it is said to")
+        raise GradientMismatch("the program itself changes its arguments: it cannot be checked")
+    if twin is not None:
+        before = fingerprint((args, kwargs))
+        other = twin(*args, **kwargs)
+        if fingerprint((args, kwargs)) != before:
+            raise GradientMismatch("the twin changes its arguments")
+        rounding = 1e-12 if not _holds_float32((args, kwargs)) else 1e-5
+        if not abs(other - primal) <= rounding * max(abs(primal), 1.0):
+            raise GradientMismatch(f"the program returns {primal!r}, its twin {other!r}")
+    return primal
+
+
+def _oracles(
+    program: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    places: Sequence[int | str],
+    analytic: bool,
+    complex_program: Callable[..., Any] | None,
+    step: float,
+    writes_arguments: bool,
+    twin: Callable[..., Any] | None,
+) -> list[_Oracle]:
+    def differences(function: Callable[..., Any]) -> _Oracle:
+        line = _Line(function, args, kwargs, places, writes_arguments)
+        return lambda v: one_sided_difference(lambda t: line(t, v), step * ONE_SIDED_STEP)
+
+    def imaginary(function: Callable[..., Any]) -> _Oracle:
+        line = _Line(function, args, kwargs, places, writes_arguments)
+        return lambda v: (complex_step(lambda t: line(t, v)), 0.0)
+
+    central = _Line(program, args, kwargs, places, writes_arguments)
+    oracles: list[_Oracle] = [lambda v: central_difference(lambda t: central(t, v), step * CENTRAL_STEP)]
+    if analytic:
+        oracles.append(imaginary(complex_program or program))
+    else:
+        oracles.append(differences(program))
+    if twin is not None:
+        oracles.append(imaginary(twin) if analytic else differences(twin))
+    return oracles
 
 
 def _myia_value_and_grad() -> ValueAndGrad:
@@ -226,9 +324,53 @@ def fingerprint(tree: Any) -> Any:
         return ("dict", tuple((key, fingerprint(item)) for key, item in tree.items()))
     if isinstance(tree, (list, tuple)):
         return (type(tree).__name__, tuple(fingerprint(item) for item in tree))
+    if isinstance(tree, collections.deque):
+        return ("deque", tuple(fingerprint(item) for item in tree))
     if isinstance(tree, (bool, int, float, np.generic)):
         return (type(tree).__name__, np.asarray(tree).tobytes())
+    if _has_state(tree):
+        return (type(tree).__name__, fingerprint(vars(tree)))
     return (type(tree).__name__, id(tree))
+
+
+def _has_state(value: Any) -> bool:
+    """Whether it is an object of an ordinary class, whose attributes are data. (Rings are not met.)"""
+    code = (type, types.ModuleType, types.FunctionType, types.MethodType, types.BuiltinFunctionType)
+    return hasattr(value, "__dict__") and not isinstance(value, code)
+
+
+def duplicate(tree: Any) -> Any:
+    """A copy of arguments all the way down; what is one object stays one, and arrays keep their strides."""
+    known: dict[int, Any] = {}
+    for array in _arrays(tree):
+        known[id(array)] = laid_out_as(array, array.copy())
+    return copy.deepcopy(tree, known)
+
+
+def _arrays(tree: Any) -> Iterator[np.ndarray]:
+    if isinstance(tree, np.ndarray):
+        yield tree
+    elif isinstance(tree, (list, tuple, dict, collections.deque)):
+        for item in tree.values() if isinstance(tree, dict) else tree:
+            yield from _arrays(item)
+    elif _has_state(tree):
+        yield from _arrays(vars(tree))
+
+
+def laid_out_as(model: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """`values` in new memory with the strides of `model`, counted in elements; shapes are equal.
+
+    An array that has several elements in one place, or none, has no such copy: `values` as they are.
+    """
+    if values.size == 0 or _overlaps_itself(model):
+        return values
+    low, high = np.lib.array_utils.byte_bounds(model)
+    start = (model.__array_interface__["data"][0] - low) // model.itemsize
+    memory = np.zeros((high - low) // model.itemsize, values.dtype)
+    strides = [s // model.itemsize * values.itemsize for s in model.strides]
+    laid_out = np.lib.stride_tricks.as_strided(memory[start:], model.shape, strides)
+    laid_out[...] = values
+    return laid_out
 
 
 def leaves(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -294,16 +436,17 @@ class _Line:
         args: Sequence[Any],
         kwargs: Mapping[str, Any],
         places: Sequence[int | str],
-        selected: Sequence[Any],
+        on_copies: bool = False,
     ) -> None:
         self.program, self.args, self.kwargs = program, args, kwargs
-        self.places, self.selected = places, selected
+        self.places, self.on_copies = places, on_copies
 
     def __call__(self, t: float | complex, direction: Direction) -> Any:
-        args, kwargs = list(self.args), dict(self.kwargs)
+        given, named = duplicate((self.args, self.kwargs)) if self.on_copies else (self.args, self.kwargs)
+        args, kwargs = list(given), dict(named)
         parts = iter(direction)
-        for place, argument in zip(self.places, self.selected, strict=True):
-            moved = _moved(argument, t, parts)
+        for place in self.places:
+            moved = _moved(_selected(place, args, kwargs), t, parts)
             if isinstance(place, str):
                 kwargs[place] = moved
             else:
@@ -327,7 +470,7 @@ def _moved(tree: Any, t: float | complex, direction: Iterator[np.ndarray]) -> An
     if not _is_real(tree):
         return tree
     if isinstance(tree, np.ndarray):
-        return np.asarray(tree.astype(type(t)) + t * part)
+        return laid_out_as(tree, np.asarray(tree.astype(type(t)) + t * part))
     # A NumPy complex compares by its real part; a Python complex does not compare at all.
     moved = (np.complex128 if isinstance(t, complex) else np.float64)(tree) + t * part[()]
     return float(moved) if type(tree) is float and not isinstance(t, complex) else moved
