@@ -502,6 +502,8 @@ class _Pass:
         if kind is None:
             return None
         self.inference.methods[cls, "__init__"] = cls.__init__  # type: ignore[misc]
+        if kind == "bare":
+            return None if arguments or keywords else Operation("object", Instance(cls), cls)
         if kind == "fields":
             operands = fields_given(cls, arguments, keywords)
             return None if operands is None else Operation("object", Instance(cls), cls, operands=operands)

@@ -14,12 +14,14 @@ from typing import Any
 
 @functools.lru_cache(maxsize=1024)
 def how_made(cls: Any) -> str | None:
-    """How an object of the class is made: "init" by its own `__init__`, "fields" as a dataclass.
+    """How an object is made: "init" by its own `__init__`, "fields" as a dataclass, "bare" without any.
 
     None if something else has a say in it: a metaclass, `__new__`, `__setattr__`, a base in C.
     """
     init = inspect.getattr_static(cls, "__init__", None)
     plain = type(cls) in (type, ABCMeta) and cls.__new__ is object.__new__
+    if plain and init is object.__init__ and not _is_library(cls):
+        return "bare" if cls.__setattr__ is object.__setattr__ else None
     if not plain or not isinstance(init, FunctionType) or cls.__setattr__ is not object.__setattr__:
         return None
     if issubclass(cls, BaseException) or _is_library(cls):

@@ -8,13 +8,14 @@ without a derivative (an integer, a string, None, a function) has the adjoint 0.
 from __future__ import annotations
 
 import types
+from collections import deque
 from typing import Any
 
 import numpy as np
 
 from myia._runtime import asarray, empty, is_own, scatter_add
 from myia._runtime import zeros_like as native_zeros
-from myia.errors import NonScalarOutput, NotDifferentiable
+from myia.errors import MissingRule, NonScalarOutput, NotDifferentiable
 from myia.runtime.native import ARRAYS, Array
 
 __all__ = [
@@ -107,8 +108,14 @@ def as_adjoint_of(g: Any, x: Any) -> Any:
         for k, row in enumerate(g):
             total[k] = row
         return total
-    if isinstance(x, (list, tuple)):
+    if isinstance(x, (list, tuple, deque)):
         return g
+    if isinstance(x, (set, frozenset)) and any(isinstance(item, (float, np.floating)) for item in x):
+        raise MissingRule(
+            "the numbers of a set are walked over",
+            reason="the gradient depends on them, and numbers that are equal are one in a set",
+            remedy="keep them in a list",
+        )
     return zeros_like(x)  # the keys of a dictionary, the letters of a string, a range
 
 
