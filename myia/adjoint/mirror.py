@@ -142,6 +142,11 @@ class MirrorBuilder:
         operation = self.reversal.typed.operations[s]
         if operation.kind == "alias" and operation.operands["x"] is not s.value:
             return [self.step(assign_names([target], operation.operands["x"], s), code, s)]
+        if (construction := self.reversal.constructions.get(s)) is not None:
+            made = mutation(construction, s.value)
+            added = self.step(assign_names(["_", self.reversal.mutations[s]], made, s), code, s)
+            items = construction.operands["0"]
+            return [added, Step(assign_names([target], items, s), [], s.value, s.value in self.saving)]
         if (undo := self.reversal.mutations.get(s)) is not None:
             return [self.step(assign_names([target, undo], mutation(operation, s.value), s), code, s)]
         if (call := self.reversal.user_calls.get(s)) is not None:

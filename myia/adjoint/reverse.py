@@ -137,6 +137,8 @@ class Reversal:
     """A name for the result of `h = op(h)` until it is bound, where the backprop reads both."""
     mutations: dict[ast.stmt, str] = field(default_factory=dict)
     """What undoes a mutation, by the statement that makes it."""
+    constructions: dict[ast.stmt, Operation] = field(default_factory=dict)
+    """What adds to a container under construction that is written later, as a mutation."""
     overwritten: dict[ast.stmt, Overwritten] = field(default_factory=dict)
     before: dict[ast.stmt, list[ast.stmt]] = field(default_factory=dict)
     """Reverse code that runs before the old elements are restored."""
@@ -477,6 +479,8 @@ class Generator:
         ):
             return
         values = [*value.args, *(k.value for k in value.keywords)]
+        if isinstance(value.func, ast.Attribute):
+            values.append(value.func.value)
         read = {name for v in values for name in names_read(v)}
         active = sorted(n for n in read & self.activity.active if not is_number(self.typed.types.get(n, ANY)))
         if active:

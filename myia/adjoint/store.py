@@ -12,6 +12,7 @@ import ast
 import operator
 from typing import TYPE_CHECKING
 
+import myia.runtime as rt
 from myia.adjoint.code import SHADOWS, as_index, bind, item_of, load_name, runtime_call, shadows_call
 from myia.adjoint.inline import Binding, instantiate
 from myia.analysis.alias import VIEWS, is_basic, is_copied, is_reference, may_share
@@ -55,15 +56,21 @@ def reversed_in_shadow(e: Emitter, operation: Operation, value: ast.expr) -> boo
             # Where a key repeats, the last one's value is in the dictionary.
             entries = [(k, v) for k, v in zip(value.keys, value.values, strict=True) if k is not None]
             _display(e, entries[::-1])
+        case "rule" if operation.function in _CONSTRUCTION:
+            _construction(e, operation)
         case "rule":
             _rule(e, operation, value)
         case "dynamic":
             return False
-        case "inactive" if isinstance(value, ast.Attribute):
+        case "inactive" | "opaque" if isinstance(value, ast.Attribute):
             _attribute(e, value)
         case "opaque":
             return False
     return True
+
+
+_CONSTRUCTION = {rt.append: "append", rt.insert: "__setitem__", rt.include: "add"}
+"""What adds an item to a container under construction, and the method it is where that is written later."""
 
 
 # -- writing --------------------------------------------------------------------------------------
@@ -170,6 +177,16 @@ def _mutation(e: Emitter, operation: Operation) -> None:
         e.contribute(operand, item_of(load_name(parts), ast.Constant(k)))
 
 
+def _construction(e: Emitter, operation: Operation) -> None:
+    """A comprehension adds an item to what it builds: as the method would, and undone likewise."""
+    items, *parts = operation.operands.values()
+    method = _CONSTRUCTION[operation.function]
+    made = Operation("mutator", operation.type, ("method", method), operands={})
+    made.operands.update({str(k): o for k, o in enumerate((items, *parts))})
+    e.reversal.constructions[e.statement] = made
+    _mutation(e, made)
+
+
 def _named(operation: Operation) -> str:
     kind, *rest = operation.function
     if kind == "method":
@@ -241,8 +258,9 @@ def _rule(e: Emitter, operation: Operation, value: ast.expr) -> None:
     own = _result_name(e, read)
     target = load_name(own)
     t = e.typed.types.get(e.target, ANY)
-    references = [o for o in operation.operands.values() if _may_refer(e, o)]
-    arrays = all(isinstance(e.typed.type_of(o), Array) for o in references)
+    named = {n for o in operation.operands.values() for n in names_read(o)}
+    references: list[ast.expr] = [load_name(n) for n in sorted(named) if n in e.reversal.aliases.classes]
+    arrays = all(_is_array(e, o) for o in references)
     if operation.function is operator.getitem:
         x, i = operation.operands["x"], operation.operands["i"]
         if not _is_array(e, x):

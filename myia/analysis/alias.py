@@ -21,7 +21,7 @@ import numpy as np
 
 import myia.runtime as rt
 from myia.parse.program import Program, names_read, names_written, statements_of
-from myia.parse.typed import CLOSURE, Operation, Typed
+from myia.parse.typed import CLOSURE, EFFECT, Operation, Typed
 from myia.parse.types import (
     INT,
     AnyType,
@@ -224,6 +224,10 @@ class _Classes:
                 self.join(targets | names_read(value))
                 for name in targets:
                     self.writes.append((s, name))
+            case "dynamic" if operation.why == EFFECT:
+                names = names_read(value) - set(self.typed.program.inputs)
+                self.join(targets | names_read(value))
+                self.writes += [(s, name) for name in sorted(names) if name in self.parents]
             case "inactive" if operation.function is not None:
                 pass  # of the table of functions without derivative: their results are their own
             case _:

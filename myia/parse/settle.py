@@ -17,7 +17,7 @@ import myia.runtime as rt
 from myia.parse.decide import decided
 from myia.parse.program import UPDATES, names_read, names_written, statements_of
 from myia.parse.trees import placed
-from myia.parse.typed import Operation, Typed
+from myia.parse.typed import EFFECT, Operation, Typed
 from myia.parse.types import (
     ANY,
     BOOL,
@@ -26,6 +26,7 @@ from myia.parse.types import (
     Dict,
     Known,
     List,
+    Nested,
     NumpyScalar,
     Scalar,
     Type,
@@ -84,9 +85,11 @@ def settled(typed: Typed, writes: Callable[[Typed], bool]) -> list[ast.stmt]:
             ):
                 yield from new_object(s, fresh("made"), call)
             case ast.Expr(value) if has_effect(s):
-                name = fresh("unused")
-                typed.types[name] = typed.operations[s].type
-                yield made(s, ast.Assign([ast.Name(name, ast.Store())], value), typed.operations[s])
+                name, operation = fresh("unused"), typed.operations[s]
+                if operation.kind == "dynamic":
+                    operation = replace(operation, why=EFFECT)
+                typed.types[name] = operation.type
+                yield made(s, ast.Assign([ast.Name(name, ast.Store())], value), operation)
             case _:
                 yield s
 
@@ -137,6 +140,9 @@ def settled(typed: Typed, writes: Callable[[Typed], bool]) -> list[ast.stmt]:
         operation = typed.operations.get(s)
         if operation is None:
             return False
+        if operation.kind == "dynamic":  # what is called for its effect may well write into its operands
+            own = names_read(s) - {*typed.program.inputs, *typed.program.constants}
+            return any(may_hold(typed.types.get(name, ANY)) for name in own)
         return operation.kind in ("update", "mutator") or (
             operation.kind == "user" and operation.callee is not None and writes(operation.callee)
         )
@@ -148,6 +154,11 @@ def settled(typed: Typed, writes: Callable[[Typed], bool]) -> list[ast.stmt]:
     return block(typed.program.body)
 
 
+def may_hold(t: Type) -> bool:
+    """Whether a value of this type may be written into."""
+    return not isinstance(t, (Scalar, NumpyScalar, Known, Bottom, Nested))
+
+
 def writes_in_place(typed: Typed, seen: set[Typed] | None = None) -> bool:
     """Whether a program, or one that it calls, writes in place into anything."""
     seen = set() if seen is None else seen
@@ -155,7 +166,7 @@ def writes_in_place(typed: Typed, seen: set[Typed] | None = None) -> bool:
         return False
     seen.add(typed)
     for operation in typed.operations.values():
-        if operation.kind in ("store", "update", "mutator", "object"):
+        if operation.kind in ("store", "update", "mutator", "object") or operation.why == EFFECT:
             return True
         if operation.callee is not None and writes_in_place(operation.callee, seen):
             return True

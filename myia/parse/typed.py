@@ -14,6 +14,9 @@ from myia.parse.types import ANY, Type, constant_type
 CLOSURE = "()"
 """The operand under which a function that was passed in brings its captured variables."""
 
+EFFECT = "called for its effect"
+"""`why` of a call that only the run knows, and whose result is dropped."""
+
 
 @dataclass(frozen=True, eq=False)
 class Operation:

@@ -160,7 +160,7 @@ def type_of(value: Any, depth: int = 0) -> Type:
 def _shadows_methods(value: Any, kind: type) -> bool:
     """Whether an attribute of the object itself hides one of its class: a method looked up there is wrong."""
     own: dict[str, Any] = getattr(value, "__dict__", None) or {}
-    return any(hasattr(kind, name) for name in own)
+    return any(callable(found := getattr(kind, name, None)) or hasattr(found, "__get__") for name in own)
 
 
 def _user_instance(value: Any) -> bool:

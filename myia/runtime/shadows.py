@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import enum
 import functools
+import inspect
 import random
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -255,7 +256,16 @@ class Shadows(_runtime.Shadows):
         self.forget(value)
 
     def attribute(self, owner: Any, name: str, value: Any, d_value: Any) -> None:
-        """The reverse of `value = owner.name`, where only the run knows what they are."""
+        """The reverse of `value = owner.name`, where only the run knows what they are.
+
+        Raises MissingRule for an attribute that a property computes.
+        """
+        if isinstance(inspect.getattr_static(type(owner), name, None), property) and is_record(owner):
+            raise MissingRule(
+                f"the property {name!r} of a {type(owner).__name__}",
+                reason="the gradient depends on what it computes, and the type of its object is not known",
+                remedy="call a function instead, or keep the value in an attribute",
+            )
         if isinstance(owner, ARRAYS) or not is_number(value):
             return  # a view, a shape, or a reference
         if isinstance(owner, tuple):
