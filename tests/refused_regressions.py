@@ -104,7 +104,7 @@ def method_writes_its_array(x):
 
 class WritesWhenCalled:
     def __call__(self, b):
-        b[0] = 7.0  # refused
+        b[0] = 7.0
 
 
 CALLABLE = WritesWhenCalled()
@@ -117,7 +117,7 @@ def callable_object_writes(x, b):
 
 
 def overwrite_first(b):
-    b[0] = 7.0  # refused
+    b[0] = 7.0
     return 1.0
 
 
@@ -478,12 +478,42 @@ REFUSED = [
         "helper_writes_global_name", helper_writes_global_name, UnsupportedSyntax, 1.3, at="global FACTOR"
     ),
     Refusal("sibling_writes_nonlocal", make_nonlocal_writer(), UnsupportedSyntax, 1.3, at="nonlocal k"),
-    Refusal("method_writes_its_array", method_writes_its_array, UnsupportedMutation, V, at="self.buffer[0]"),
-    Refusal("callable_object_writes", callable_object_writes, UnsupportedMutation, V, W, at="b[0]"),
-    Refusal("mapped_function_writes", mapped_function_writes, UnsupportedMutation, V, W, at="b[0]"),
-    Refusal("key_function_writes", key_function_writes, UnsupportedMutation, V, W, at="b[0]"),
-    Refusal("partial_function_writes", partial_function_writes, UnsupportedMutation, V, W, at="b[0]"),
-    Refusal("applied_along_axis_writes", applied_along_axis_writes, UnsupportedMutation, V, W, at="b[0]"),
+    Refusal(
+        "method_writes_its_array", method_writes_its_array, UnsupportedMutation, V, at="HOLDER.step(5.0)"
+    ),
+    Refusal("callable_object_writes", callable_object_writes, UnsupportedMutation, V, W, at="CALLABLE(b)"),
+    Refusal(
+        "mapped_function_writes",
+        mapped_function_writes,
+        UnsupportedMutation,
+        V,
+        W,
+        at="map(overwrite_first, [b])",
+    ),
+    Refusal(
+        "key_function_writes",
+        key_function_writes,
+        UnsupportedMutation,
+        V,
+        W,
+        at="sorted([b], key=overwrite_first)",
+    ),
+    Refusal(
+        "partial_function_writes",
+        partial_function_writes,
+        UnsupportedMutation,
+        V,
+        W,
+        at="functools.partial(overwrite_first, b)()",
+    ),
+    Refusal(
+        "applied_along_axis_writes",
+        applied_along_axis_writes,
+        UnsupportedMutation,
+        V,
+        W,
+        at="np.apply_along_axis(overwrite_first, 0, b)",
+    ),
     Refusal(
         "bound_append_called_later",
         bound_append_called_later,

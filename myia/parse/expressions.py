@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from myia.adjoint.rules.methods import METHODS
 from myia.parse.names import Names
 from myia.parse.trees import call_of, has_star, hint_for, is_negative_literal, load, placed, stored_names
 
@@ -196,13 +197,19 @@ class Expressions(Names):
         arguments, keywords = list(call.args), [k for k in call.keywords if k.arg != "out"]
         given = [k.value for k in call.keywords if k.arg == "out"]
         position = position_of_out(function)
+        method = function is None and isinstance(call.func, ast.Attribute) and given
+        if method and call.func.attr in METHODS and not any(map(_is_none, given)):  # type: ignore[attr-defined]
+            position = sys.maxsize
         if position is None or any(isinstance(a, ast.Starred) for a in arguments):
             return call
         if not given and len(arguments) > position:
             given = [arguments.pop(position)]
-        if not given or (isinstance(given[0], ast.Constant) and given[0].value is None):
+        if not given or _is_none(given[0]):
             return call
         out = given[0]
+        if method:
+            owner: ast.expr = call.func.value  # type: ignore[attr-defined]
+            self.out.append(placed(ast.Expr(call_of(self.runtime("array_only", call), [owner], call)), call))
         if (isinstance(function, np.ufunc) and function.nout > 1) or not isinstance(out, ast.Name):
             raise self.mutation(call, "results are written into several arrays given for out")
         value = self.assign(
@@ -389,6 +396,10 @@ class Expressions(Names):
                 self.renamed[name] = self.fresh(name)
 
         self.loop(generator.target, generator.iter, body, generator.iter, rename_targets)
+
+
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
 
 
 def position_of_out(function: Any) -> int | None:

@@ -155,6 +155,15 @@ class _Copies:
         alone = len(group) == 1 and not _may_overlap_itself(group[0][2])
         if not group or alone:
             return
+        repeating = [array for _, _, array in group if _runtime.overlaps_itself(array)]
+        if repeating and (len(group) > 1 or np.asarray(group[0][2]).flags.writeable):
+            raise UnsupportedMutation(
+                "an argument that is written has several elements in one place",
+                reason="a write to one of them changes the others, so they have no derivatives of their own",
+                remedy="pass a copy of it",
+            )
+        if repeating:
+            return  # a broadcast view, which nobody writes: its copy has a place for each element
         if any(array.dtype.hasobject for _, _, array in group):
             raise UnsupportedMutation(
                 "arrays of Python objects that share memory are written",

@@ -22,12 +22,23 @@ from typing import Any
 import numpy as np
 
 from myia._runtime import shares, take_at
+from myia.errors import UnsupportedMutation
 from myia.runtime.native import ARRAYS
 
 __all__ = [
-    "castable", "copied_at", "detached", "iadd", "iand", "ifloordiv", "ilshift", "imatmul", "imod", "imul",
-    "ior", "ipow", "irshift", "isub", "itruediv", "ixor", "new", "shares", "take_at",
+    "array_only", "castable", "copied_at", "detached", "iadd", "iand", "ifloordiv", "ilshift", "imatmul",
+    "imod", "imul", "ior", "ipow", "irshift", "isub", "itruediv", "ixor", "new", "shares", "take_at",
 ]  # fmt: skip
+
+
+def array_only(x: Any) -> None:
+    """Check that a method called with `out=` is NumPy's. Raises UnsupportedMutation."""
+    if not isinstance(x, ARRAYS) or (isinstance(x, np.ndarray) and type(x) is not np.ndarray):
+        raise UnsupportedMutation(
+            f"a method of a {type(x).__name__} is given out=",
+            reason="only those of arrays are known to write their result there",
+            remedy="assign the result",
+        )
 
 
 def castable(value: Any, out: Any) -> None:

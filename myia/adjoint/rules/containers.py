@@ -8,7 +8,7 @@ from myia.adjoint.template import adjoint, d, inactive
 
 inactive(rt.keys)
 inactive(rt.shortest, result="int")
-inactive(rt.castable, rt.bound, rt.new)
+inactive(rt.array_only, rt.castable, rt.bound, rt.new)
 
 
 @adjoint(rt.sequence, result="same")
