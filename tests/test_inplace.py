@@ -15,10 +15,10 @@ import pytest
 from myia import grad
 from myia.errors import MyiaError, UnsupportedMutation
 from tests.check import check_gradient, check_oracles
-from tests.programs import inplace
+from tests.programs import inplace, inplace_algorithms
 from tests.programs.inplace import RIGHT_OR_REFUSED, InPlace
 
-PROGRAMS: list[InPlace] = [*inplace.PROGRAMS]
+PROGRAMS: list[InPlace] = [*inplace.PROGRAMS, *inplace_algorithms.PROGRAMS]
 ROWS = pytest.mark.parametrize("program", PROGRAMS, ids=repr)
 
 

@@ -1782,6 +1782,28 @@ def rebound_or_written(x):
     return (y * z).sum()
 
 
+def operand_of_a_product_written(a, x):
+    """The adjoint of `a` is a sum of outer products with what `p` was in each round."""
+    p = x.copy()
+    total = x[0] * 0.0
+    for _ in range(3):
+        total = total + (a @ p).sum() * p[0]
+        p *= 2.0
+        p[1] = total
+    return total
+
+
+def operand_of_a_matrix_product_written(a, b):
+    p = b.copy()
+    total = b[0, 0] * 0.0
+    for _ in range(2):
+        c = a.T @ p
+        p[0] = c[1] * p[1]
+        p -= 0.5
+        total = total + (c * c).sum()
+    return total
+
+
 def zero_rounds(x, n):
     y = x * x
     for k in range(n):
@@ -1829,6 +1851,8 @@ CONTROL = [
     row(kept_in_each_round, vector(3)),
     row(kept_without_copy, vector(3)),
     row(rebound_or_written, vector(3)),
+    row(operand_of_a_product_written, matrix(3, 3), vector(3), wrt=(0, 1)),
+    row(operand_of_a_matrix_product_written, matrix(2, 2), matrix(2, 2, 2), wrt=(0, 1)),
     row(zero_rounds, vector(3), 0),
     row(zero_rounds, vector(3), 2, suffix="_two"),
 ]
@@ -2364,6 +2388,28 @@ def object_argument_attribute_replaced(x, holder):
     return (holder.u * old).sum() * holder.count
 
 
+class Layer:
+    def __init__(self, w):
+        self.w = w.copy()
+        self.slope = np.zeros_like(w)
+
+    def backward(self, x, d):
+        self.slope += x.T @ d
+        return d @ self.w.T
+
+    def update(self, rate):
+        self.w -= rate * self.slope
+        self.slope[...] = 0.0
+
+
+def object_method_for_its_effect_only(w, x):
+    layer = Layer(w)
+    for _ in range(2):
+        layer.backward(x, x @ layer.w)
+        layer.update(0.1)
+    return (layer.w * layer.w).sum()
+
+
 def object_argument_updated_by_a_method(x, p):
     p.v = x
     p.drift(0.1)
@@ -2412,6 +2458,7 @@ OBJECTS = [
         gradient=[0.1, 0.1],
         writes_arguments=True,
     ),
+    row(object_method_for_its_effect_only, matrix(2, 2), matrix(3, 2, 2), wrt=(0, 1)),
     row(object_swaps_attributes, vector(3)),
 ]
 
@@ -2549,6 +2596,18 @@ def called_with_keyword_and_default(x):
     clear(y, value=x[0])
     clear(y, 2)
     return (y * x).sum()
+
+
+def add_product(total, x, d):
+    total += x.T @ d
+    return d @ total
+
+
+def called_for_its_effect_only(x, w):
+    """The result has a derivative, and nobody takes it."""
+    total = np.zeros_like(w)
+    add_product(total, x, x @ w)
+    return (total * total).sum()
 
 
 def called_writes_list(x):
@@ -2742,12 +2801,11 @@ CALLS = [
     row(called_returns_the_array, vector(3)),
     row(called_with_one_array_twice, vector(3)),
     row(called_with_keyword_and_default, vector(3)),
+    row(called_for_its_effect_only, matrix(2, 2), matrix(2, 2, 2), wrt=(0, 1)),
     row(called_writes_list, 1.3),
     row(called_in_a_loop, vector(4)),
     row(called_in_branches, vector(3)),
     row(called_in_branches, -vector(3), suffix="_other"),
-    row(called_by_starred, vector(3)),
-    row(called_from_a_list, vector(3)),
     row(argument_written, vector(3), writes_arguments=True),
     row(argument_written, single(vector(3)), suffix="_float32", writes_arguments=True),
     row(argument_written, vector(6)[::-2], suffix="_strided", writes_arguments=True),
@@ -3016,6 +3074,8 @@ def shuffled(x):
 
 
 RIGHT_OR_REFUSED = [
+    row(called_by_starred, vector(3)),
+    row(called_from_a_list, vector(3)),
     row(out_of_reduce, matrix(3, 3)),
     row(
         out_with_casting,
