@@ -716,7 +716,8 @@ class Emitter:
 
     def _given(self) -> ast.expr:
         """The adjoint of the target, or zero where nothing contributed to it."""
-        if self.has_adjoint or self.reversal.kept(self.target) or self.target not in self.names:
+        t = self.typed.types.get(self.target, ANY)
+        if self.has_adjoint or self.reversal.kept(self.target) or not may_refer(t):
             return self.adjoint
         return self.generator.zero_value(self.target)
 
@@ -836,7 +837,10 @@ class Emitter:
             if isinstance(t, Array):
                 match value:
                     case ast.Call(ast.Attribute(ast.Name("rt"), "vector_outer"), vectors):
-                        total = self.generator.outer_sum(name)
+                        # The sum is taken later: what is written in place would have changed by then.
+                        read = {n for vector in vectors for n in names_read(vector)}
+                        changes = any(map(self.reversal.aliases.in_shadow, read))
+                        total = None if changes else self.generator.outer_sum(name)
                         if total is not None:
                             add = ast.Attribute(ast.Name(total, ast.Load()), "add", ast.Load())
                             return ast.copy_location(ast.Expr(ast.Call(add, vectors, [])), self.statement)
