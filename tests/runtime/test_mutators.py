@@ -455,7 +455,7 @@ on_arrays("operator_imul", "function", lambda s: (operator.imul, s.array(4), s.a
 
 
 @pytest.mark.parametrize("native", [False, True], ids=["ndarray", "Array"])
-@pytest.mark.parametrize("case", ARRAY_CASES, ids=str)
+@pytest.mark.parametrize("case", ARRAY_CASES, ids=lambda x: type(x).__name__)
 def test_arrays(case: str, native: bool) -> None:
     kind, build, keywords = ARRAY_CASES[case]
     check(kind, build, keywords, native)
@@ -645,7 +645,7 @@ def heaped(s: Source, count: int) -> list[float]:
     return made
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", CASES, ids=lambda x: type(x).__name__)
 def test_containers(case: str) -> None:
     kind, build, keywords = CASES[case]
     check(kind, build, keywords)
@@ -665,8 +665,8 @@ GENERATORS: dict[str, Callable[[], Any]] = {
 
 
 @pytest.mark.parametrize("through", ["method", "function"])
-@pytest.mark.parametrize("generator", GENERATORS, ids=str)
-@pytest.mark.parametrize("what", SHUFFLED, ids=str)
+@pytest.mark.parametrize("generator", GENERATORS, ids=lambda x: type(x).__name__)
+@pytest.mark.parametrize("what", SHUFFLED, ids=lambda x: type(x).__name__)
 def test_shuffle(what: str, generator: str, through: str) -> None:
     """What is drawn is what the generator itself would draw, and nothing more."""
     if generator == "python" and what in ("matrix", "view", "cube"):
@@ -827,7 +827,7 @@ REFUSED: dict[str, tuple] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", REFUSED, ids=str)
+@pytest.mark.parametrize("case", REFUSED, ids=lambda x: type(x).__name__)
 def test_refused(case: str) -> None:
     with pytest.raises(UnsupportedMutation) as refusal:
         mutate(*REFUSED[case])
@@ -872,7 +872,7 @@ RAISES: dict[str, tuple[type[Exception], tuple]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", RAISES, ids=str)
+@pytest.mark.parametrize("case", RAISES, ids=lambda x: type(x).__name__)
 def test_errors_are_those_of_python(case: str) -> None:
     """They pass through, and the operands are as they were."""
     error, (kind, *operands) = RAISES[case]
@@ -1030,7 +1030,7 @@ _PROGRAMS: dict[str, tuple[Any, Any, Callable[[Source], Any]]] = {
 }
 
 
-@pytest.mark.parametrize("kind", _PROGRAMS, ids=str)
+@pytest.mark.parametrize("kind", _PROGRAMS, ids=lambda x: type(x).__name__)
 @settings(max_examples=EXAMPLES)
 @given(data=st.data())
 def test_programs_of_writes(kind: str, data: Any) -> None:

@@ -69,7 +69,7 @@ def same(a: Any, b: Any) -> bool:
     [1.0, 1, True, 1j, "text", b"bytes", None, np.float32(1), np.int64(1), len, np.sin, same, Thing, random,
      Color.RED, random.Random(0), np.random.default_rng(0), ValueError(), Thing(a=1).__init__, {1.0},
      range(3), slice(1), threading.Lock(), object()],
-    ids=repr,
+    ids=lambda x: getattr(x, "__name__", type(x).__name__),
 )  # fmt: skip
 def test_values_without_parts(x: Any) -> None:
     assert is_number(x)
@@ -89,7 +89,7 @@ def test_values_without_parts(x: Any) -> None:
         (Callable_(a=1.0), {"a": 1.0}),
         (Thing(), {}),
     ],
-    ids=str,
+    ids=lambda x: type(x).__name__,
 )
 def test_containers(x: Any, entries: dict) -> None:
     assert dict(entries_of(x) or ()) == entries
