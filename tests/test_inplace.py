@@ -1,11 +1,13 @@
 """Programs that write in place: the oracles agree with one another, and the gradient with them.
 
-python -m tests.test_inplace          # every program against the compiler, the failures smallest first
+MYIA_COMBINATIONS=all pytest tests/test_inplace.py    # every alias with every write in every context
+python -m tests.test_inplace                          # a report of what fails, smallest program first
 """
 
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 import traceback
 
@@ -13,22 +15,18 @@ import numpy as np
 import pytest
 
 from myia import grad
-from myia.errors import MyiaError, UnsupportedMutation
+from myia.errors import MyiaError
 from tests.check import check_gradient, check_oracles
-from tests.programs import inplace, inplace_algorithms
+from tests.programs import inplace, inplace_algorithms, inplace_combinations
 from tests.programs.inplace import RIGHT_OR_REFUSED, InPlace
 
 PROGRAMS: list[InPlace] = [*inplace.PROGRAMS, *inplace_algorithms.PROGRAMS]
+COMBINED = (
+    inplace_combinations.every()
+    if os.environ.get("MYIA_COMBINATIONS") == "all"
+    else inplace_combinations.chosen()
+)
 ROWS = pytest.mark.parametrize("program", PROGRAMS, ids=repr)
-
-
-def compiler_writes() -> bool:
-    """Whether the compiler differentiates writes at all."""
-    try:
-        grad(inplace.five_constant_store)(inplace.FIVE)
-    except UnsupportedMutation:
-        return False
-    return True
 
 
 @pytest.mark.parametrize("program", [*PROGRAMS, *RIGHT_OR_REFUSED], ids=repr)
@@ -66,10 +64,14 @@ def check(program: InPlace) -> None:
         np.testing.assert_allclose(found, program.gradient, rtol=1e-14, atol=0.0)
 
 
-@pytest.mark.skipif(not compiler_writes(), reason="the compiler refuses all writes")
 @ROWS
 def test_gradient(program: InPlace):
     check(program)
+
+
+@pytest.mark.parametrize("alias, write, context", COMBINED, ids=str)
+def test_combination(alias: str, write: str, context: str):
+    check(inplace_combinations.combination(alias, write, context))
 
 
 @pytest.mark.parametrize("program", RIGHT_OR_REFUSED, ids=repr)
