@@ -3118,3 +3118,205 @@ RIGHT_OR_REFUSED = [
     row(nonlocal_written, vector(2)),
     row(shuffled, vector(4)),
 ]
+
+
+# -- refused --------------------------------------------------------------------------------------
+
+GLOBAL_ARRAY = np.ones(3)
+GLOBAL_LIST = [1.0]
+GLOBAL_DICT = {"a": 1.0}
+GLOBAL_OBJECT = Holder(np.ones(3))
+
+
+class Counter:
+    """`total` is an attribute of the class."""
+
+    total = 0.0
+
+    def __init__(self):
+        self.buffer = np.zeros(3)
+
+    def add(self, x):
+        self.buffer += x
+        return self.buffer.sum()
+
+
+COUNTER = Counter()
+
+
+def global_element(x):
+    GLOBAL_ARRAY[0] = x[0]
+    return (GLOBAL_ARRAY * x).sum()
+
+
+def global_whole(x):
+    y = GLOBAL_ARRAY
+    y += x
+    return y.sum()
+
+
+def global_view(x):
+    GLOBAL_ARRAY[1:][0] = x[0]
+    return GLOBAL_ARRAY.sum()
+
+
+def global_out(x):
+    np.multiply(x, x, out=GLOBAL_ARRAY)
+    return GLOBAL_ARRAY.sum()
+
+
+def global_by_called(x):
+    put_into(GLOBAL_ARRAY, 0, x[0])
+    return GLOBAL_ARRAY.sum()
+
+
+def global_appended(x):
+    GLOBAL_LIST.append(x[0])
+    return sum(GLOBAL_LIST)
+
+
+def global_item(x):
+    GLOBAL_DICT["a"] = x[0]
+    return GLOBAL_DICT["a"]
+
+
+def global_attribute(x):
+    GLOBAL_OBJECT.u = x
+    return GLOBAL_OBJECT.u.sum()
+
+
+def global_array_of_object(x):
+    GLOBAL_OBJECT.u[0] = x[0]
+    return GLOBAL_OBJECT.u.sum()
+
+
+def global_by_method(x):
+    return COUNTER.add(x)
+
+
+def global_in_a_list(x):
+    items = [x * x, GLOBAL_ARRAY]
+    for item in items:
+        item[0] = x[1]
+    return items[0].sum()
+
+
+def global_or_own(x):
+    y = GLOBAL_ARRAY if x[0] > 100.0 else x * x
+    y[0] = x[1]
+    return y.sum()
+
+
+def global_to_increments(x):
+    y = x * x
+    y[0] = x[1]
+    np.add.at(GLOBAL_ARRAY, [0, 1], y[:2])
+    return GLOBAL_ARRAY.sum()
+
+
+def class_attribute(x):
+    Counter.total = x[0]
+    return Counter.total * x[1]
+
+
+def attribute_of_itself(x):
+    attribute_of_itself.last = x[0]
+    return x.sum()
+
+
+def factory_of_array():
+    buffer = np.zeros(3)
+
+    def keeps_array(x):
+        buffer[0] = x[0]
+        return (buffer * x).sum()
+
+    return keeps_array
+
+
+def factory_of_list():
+    seen = []
+
+    def keeps_list(x):
+        seen.append(x[0])
+        return sum(seen)
+
+    return keeps_list
+
+
+def factory_of_object():
+    counter = Counter()
+
+    def keeps_object(x):
+        return counter.add(x) * x[0]
+
+    return keeps_object
+
+
+def two_arguments(x, y):
+    x[0] = y[1] * 2.0
+    return (x * y).sum()
+
+
+def array_and_its_list(x, items):
+    items[0][0] = x[1] * 2.0
+    return (x * items[0]).sum()
+
+
+def array_resized(x):
+    y = x * x
+    y.resize(5)
+    return y.sum()
+
+
+def array_resized_by_reference(x):
+    y = x * x
+    y[0] = 1.0
+    y.resize((3, 1), refcheck=False)
+    return y.sum()
+
+
+def random_out(x):
+    y = x * x
+    np.random.default_rng(0).random(out=y)
+    return (y * x).sum()
+
+
+def random_normal_out(x):
+    y = x * x
+    rng = np.random.default_rng(0)
+    rng.standard_normal(out=y[1:])
+    return (y * x).sum()
+
+
+MEMORY = vector(6)
+
+REFUSED: list[tuple[Callable[..., Any], tuple[Any, ...], str]] = [
+    (global_element, (vector(3),), "'GLOBAL_ARRAY'"),
+    (global_whole, (vector(3),), "'GLOBAL_ARRAY'"),
+    (global_view, (vector(3),), "'GLOBAL_ARRAY'"),
+    (global_out, (vector(3),), "'GLOBAL_ARRAY'"),
+    (global_by_called, (vector(3),), "'GLOBAL_ARRAY'"),
+    (global_appended, (vector(3),), "'GLOBAL_LIST'"),
+    (global_item, (vector(3),), "'GLOBAL_DICT'"),
+    (global_attribute, (vector(3),), "'GLOBAL_OBJECT'"),
+    (global_array_of_object, (vector(3),), "'GLOBAL_OBJECT'"),
+    (global_by_method, (vector(3),), "'COUNTER'"),
+    (global_in_a_list, (vector(3),), "'GLOBAL_ARRAY'"),
+    (global_or_own, (vector(3),), "'GLOBAL_ARRAY'"),
+    (global_to_increments, (vector(3),), "'GLOBAL_ARRAY'"),
+    (class_attribute, (vector(3),), "class"),
+    (attribute_of_itself, (vector(3),), "function"),
+    (factory_of_array(), (vector(3),), "'buffer'"),
+    (factory_of_list(), (vector(3),), "'seen'"),
+    (factory_of_object(), (vector(3),), "'counter'"),
+    (two_arguments, (MEMORY, MEMORY), "share memory"),
+    (two_arguments, (MEMORY[:4], MEMORY[2:]), "share memory"),
+    (two_arguments, (MEMORY[:3], MEMORY[::-1]), "share memory"),
+    (array_and_its_list, (MEMORY, [MEMORY]), "share memory"),
+    (array_resized, (vector(3),), "resize"),
+    (array_resized_by_reference, (vector(3),), "resize"),
+    (random_out, (vector(3),), "random numbers"),
+    (random_normal_out, (vector(3),), "random numbers"),
+]
+"""Functions, arguments, and a part of the message: these must stay refused."""
