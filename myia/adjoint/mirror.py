@@ -162,8 +162,8 @@ class MirrorBuilder:
                 )
             ]
         if (result := self.reversal.results.get(s)) is not None:
-            made = Step(assign_names([result], s.value, s), code, s.value, s.value in self.saving)
-            return [made, Step(assign_names([target], load_name(result), s), [], s, s in self.saving)]
+            computed = Step(assign_names([result], s.value, s), code, s.value, s.value in self.saving)
+            return [computed, Step(assign_names([target], load_name(result), s), [], s, s in self.saving)]
         return [self.step(s, code, s)]
 
     def loop(self, s: ast.For | ast.While) -> list[Node]:

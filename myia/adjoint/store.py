@@ -167,7 +167,11 @@ def _mutation(e: Emitter, operation: Operation) -> None:
     active = any(map(e.reversal.kept, names))
     table: ast.expr = SHADOWS if active else ast.Constant(None)
     call = ast.Call(load_name(undo), [table, e.adjoint], [])
-    given = [(k, o) for k, o in enumerate(operands) if e.is_active(o) and not _is_sure(e, o)]
+    given = [
+        (k, o)
+        for k, o in enumerate(operands)
+        if isinstance(o, ast.Name) and e.is_active(o) and not _is_sure(e, o)  # an index may be a tuple
+    ]
     if not active or not given:
         e.emit(ast.copy_location(ast.Expr(call), e.statement))
         return

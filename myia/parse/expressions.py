@@ -207,6 +207,8 @@ class Expressions(Names):
         if not given or _is_none(given[0]):
             return call
         out = given[0]
+        if any(k.arg == "where" for k in keywords):
+            raise self.mutation(call, "out= and where= together")
         if method:
             owner: ast.expr = call.func.value  # type: ignore[attr-defined]
             self.out.append(placed(ast.Expr(call_of(self.runtime("array_only", call), [owner], call)), call))
