@@ -181,11 +181,14 @@ class _Classes:
     parents: dict[str, str] = field(default_factory=dict)
     writes: list[tuple[ast.stmt, str]] = field(default_factory=list)
     called: set[str] = field(default_factory=set)
+    values: set[str] = field(default_factory=set)
+    """What is read other than by a call: a nested function that is only called holds nothing."""
 
     def run(self) -> Aliases:
         for name, t in self.typed.types.items():
             if may_refer(t) and name not in self.typed.program.constants:
                 self.parents[name] = name
+        self.values = {self.typed.program.result, *self.read_as_values()}
         for s in statements_of(self.typed.program.body):
             self.statement(s)
         if self.typed.program.result not in self.parents and may_refer(self.typed.result):
@@ -198,7 +201,8 @@ class _Classes:
 
     def statement(self, s: ast.stmt) -> None:
         if isinstance(s, ast.FunctionDef):
-            self.join({s.name, *self.typed.program.nested[s.name].captures})
+            if s.name in self.values:
+                self.join({s.name, *self.typed.program.nested[s.name].captures})
             return
         operation = self.typed.operations.get(s)
         if operation is None:
@@ -232,6 +236,14 @@ class _Classes:
                 pass  # of the table of functions without derivative: their results are their own
             case _:
                 self.join(targets | names_read(value))
+
+    def read_as_values(self) -> Iterator[str]:
+        for s in statements_of(self.typed.program.body):
+            operation = self.typed.operations.get(s)
+            if operation is not None and operation.kind == "user":
+                yield from (n for o in operation.operands.values() for n in names_read(o))
+            else:
+                yield from names_read(s)
 
     def mutator(self, s: ast.stmt, operation: Operation, targets: set[str]) -> None:
         operands = list(operation.operands.values())

@@ -2501,6 +2501,33 @@ def closure_reads_after_write(x):
     return before * total()
 
 
+def closure_called_then_rebound(t, x):
+    a, b = t, t * 0.5
+    if t > 9.0:
+        for a in x:
+            a += a
+        a = b
+
+    def inner(p):
+        return p * b + 0.3
+
+    c = inner(a)
+    b = x @ (x * a)
+    return a + b * c
+
+
+def closure_called_then_written(x):
+    y = x * x
+
+    def inner(p):
+        return p * y[0] + y[1]
+
+    a = inner(x[0])
+    y[0] = a * x[1]
+    y = y * inner(a)
+    return y.sum() + inner(1.0)
+
+
 def closure_counter(x):
     count = [0]
 
@@ -2793,6 +2820,8 @@ CALLS = [
     row(closure_writes_array, vector(3)),
     row(closure_writes_list, 1.3),
     row(closure_reads_after_write, vector(3)),
+    row(closure_called_then_rebound, 1.3, vector(3), wrt=(0, 1)),
+    row(closure_called_then_written, vector(3)),
     row(closure_counter, 1.3),
     row(lambda_writes, vector(3)),
     row(closure_of_closure, vector(3)),
