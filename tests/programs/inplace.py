@@ -2505,7 +2505,10 @@ def closure_called_then_rebound(t, x):
     a, b = t, t * 0.5
     if t > 9.0:
         for a in x:
+            a = a
+        for k in range(3):
             a += a
+    elif t > 8.0:
         a = b
 
     def inner(p):
