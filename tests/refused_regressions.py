@@ -96,6 +96,23 @@ class Holder:
 HOLDER = Holder()
 
 
+def writes_both(a, b):
+    a[0] = 5.0
+    b[0] = 7.0
+
+
+def helper_writes_global_first(x):
+    y = x * 1.0
+    writes_both(BUFFER, y)  # refused
+    return (y * y).sum()
+
+
+def helper_writes_global_last(x):
+    y = x * 1.0
+    writes_both(y, BUFFER)  # refused
+    return (y * y).sum()
+
+
 def method_writes_its_array(x):
     y = (x * HOLDER.buffer).sum()
     HOLDER.step(5.0)  # refused
@@ -473,6 +490,20 @@ def any_arguments(*args, **kwargs):  # refused
 
 REFUSED = [
     Refusal("helper_writes_global_array", helper_writes_global_array, UnsupportedMutation, V, at="BUFFER[0]"),
+    Refusal(
+        "helper_writes_global_first",
+        helper_writes_global_first,
+        UnsupportedMutation,
+        V,
+        at="writes_both(BUFFER, y)",
+    ),
+    Refusal(
+        "helper_writes_global_last",
+        helper_writes_global_last,
+        UnsupportedMutation,
+        V,
+        at="writes_both(y, BUFFER)",
+    ),
     Refusal("helper_with_try_writes", helper_with_try_writes, UnsupportedSyntax, V, W, at="try:"),
     Refusal(
         "helper_writes_global_name", helper_writes_global_name, UnsupportedSyntax, 1.3, at="global FACTOR"

@@ -38,6 +38,8 @@ class _Recomputation:
     computed: set[str] = field(default_factory=set)
     steady: set[str] = field(default_factory=set)
     """Names that no loop writes, and positions of loops."""
+    settled: frozenset[str] = frozenset()
+    """The classes of aliases that nothing writes from the outermost loop on: reading them again is safe."""
 
     def __post_init__(self) -> None:
         self.definitions: dict[str, int] = {}
@@ -55,10 +57,20 @@ class _Recomputation:
                     self.block(body, inside)
                     self.block(orelse, inside)
                 case Loop(_, _, body):
+                    if not inside:
+                        self.settled = self.settled_before(node)
                     self.block(body, True)
         if inside:
             for step in reversed([node for node in block if isinstance(node, Step)]):
                 self.consider(block, step)
+
+    def settled_before(self, loop: Loop) -> frozenset[str]:
+        """The classes of aliases that are written before a loop only."""
+        steps = list(steps_of(self.nodes))
+        inside = set(map(id, steps_of([loop])))
+        first = next((k for k, step in enumerate(steps) if id(step) in inside), len(steps))
+        later = (self.aliases.writers.get(step.origin, frozenset()) for step in steps[first:])
+        return self.aliases.shadowed.difference(*later)
 
     def consider(self, block: list[Node], step: Step) -> None:
         match step.statement:
@@ -100,7 +112,7 @@ class _Recomputation:
                 operands = names_read(value)
                 return all(is_number(self.typed.types.get(n, ANY)) for n in (name, *operands))
             case ast.Subscript(ast.Name(owner), ast.Name() | ast.Constant() as index):
-                if self.aliases.in_shadow(owner):
+                if self.aliases.in_shadow(owner) and self.aliases.class_of(owner) not in self.settled:
                     return False  # it may be overwritten, and would have to be saved
                 sequence = isinstance(self.typed.types.get(owner, ANY), (Array, List, Tuple))
                 return sequence and is_number(self.typed.type_of(index))

@@ -34,6 +34,7 @@ from myia.adjoint.inline import Binding, Term, instantiate
 from myia.adjoint.template import Contribution, Rule
 from myia.analysis.activity import Activity, contributed_names, contributing, differentiable_names
 from myia.analysis.alias import RESULT, AliasAnalysis, Aliases, is_reference, may_refer
+from myia.analysis.shapes import Shapes, shapes_of
 from myia.errors import MissingRule, MyiaError, NotDifferentiable, UnsupportedSyntax
 from myia.parse.infer import Inference, name_of
 from myia.parse.program import Program, blocks_of, names_read, names_written, statements_of
@@ -231,6 +232,7 @@ class Generator:
     sums: dict[ast.stmt, dict[str, str]] = field(default_factory=dict)
     uses_shadows: bool = False
 
+    shapes: Shapes = field(init=False)
     valued: frozenset[str] = field(init=False)
     """The active variables that may have an adjoint of their own, in a local variable."""
     result_may_be_zero: bool = False
@@ -238,6 +240,7 @@ class Generator:
     """Variables whose adjoint may be 0 because a branch, an item or a choice left them out."""
 
     def __post_init__(self) -> None:
+        self.shapes = shapes_of(self.typed)
         self.valued = frozenset(n for n in self.activity.active if not self.reversal.sure(n))
         kept = {name for name in self.activity.active if self.reversal.kept(name)}
         self.accumulators = frozenset(self._find_accumulators() - kept)
@@ -630,6 +633,8 @@ class Emitter:
         """Whether the operand's shape may differ from the result's, as far as types tell."""
         if is_number(self.typed.type_of(operand)):
             return not all(is_number(self.typed.type_of(o)) for o in operation.operands.values())
+        if self.generator.shapes.same_as_result(self.statement, operand):
+            return False
         others = [o for o in operation.operands.values() if o is not operand]
         return not all(is_number(self.typed.type_of(o)) or _same(o, operand) or _is_none(o) for o in others)
 

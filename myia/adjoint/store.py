@@ -90,7 +90,7 @@ def _store(e: Emitter, operation: Operation) -> None:
         return
     g = _fresh_like(e, f"{d_x}_part", d_x)
     e.emit(bind(g, runtime_call("take_at", load_name(d_x), as_index(i)), e.statement))
-    _give(e, y, load_name(g), is_number(operation.type))
+    _give(e, operation, load_name(g), is_number(operation.type))
 
 
 def _update(e: Emitter, operation: Operation) -> None:
@@ -110,7 +110,7 @@ def _update(e: Emitter, operation: Operation) -> None:
             part: ast.expr = item_of(load_name(d_x), i)
             if not scalar:
                 part = runtime_call("copied_at", load_name(d_x), as_index(i))
-            _give(e, y, part, scalar, operation.function is operator.sub)
+            _give(e, operation, part, scalar, operation.function is operator.sub)
         return
     if operation.rule is None:
         if operation.function in (operator.floordiv,):
@@ -154,7 +154,7 @@ def _update(e: Emitter, operation: Operation) -> None:
                 made = ast.Expr(runtime_call("add_at", load_name(d_x), as_index(i), value))
             e.emit(ast.copy_location(made, e.statement))
         else:
-            _give(e, y, term.value, scalar, term.negative)
+            _give(e, operation, term.value, scalar, term.negative)
 
 
 def _mutation(e: Emitter, operation: Operation) -> None:
@@ -208,9 +208,12 @@ def _overwrites(e: Emitter, owner: str, index: ast.expr) -> None:
     e.reversal.overwritten[e.statement] = Overwritten(owner, index, content(representative))
 
 
-def _give(e: Emitter, y: ast.expr, g: ast.expr, scalar: bool, negative: bool = False) -> None:
+def _give(e: Emitter, operation: Operation, g: ast.expr, scalar: bool, negative: bool = False) -> None:
     """Add the cotangent of elements to what was stored in them, which may have been broadcast."""
-    if not (scalar and is_number(e.typed.type_of(y))):
+    x, y = operation.operands["x"], operation.operands["y"]
+    i = operation.operands.get("i", ast.Constant(...))
+    exact = e.generator.shapes.same_as_item(e.statement, x, i, y)
+    if not exact and not (scalar and is_number(e.typed.type_of(y))):
         g = runtime_call("unbroadcast", g, e.shaped_like(y))
     e.contribute(y, g, negative)
 

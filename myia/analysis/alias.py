@@ -102,8 +102,8 @@ class Aliases:
     shadowed: frozenset[str]
     through_calls: frozenset[str] = _NONE
     """Representatives of the classes that a called function writes into."""
-    writers: dict[ast.stmt, str] = field(default_factory=dict)
-    """The statements that write, with the class they write into."""
+    writers: dict[ast.AST, frozenset[str]] = field(default_factory=dict)
+    """The statements that write, with the classes they write into."""
 
     def class_of(self, name: str) -> str | None:
         return self.classes.get(name)
@@ -196,7 +196,9 @@ class _Classes:
         classes = {name: self.find(name) for name in self.parents}
         written = frozenset(classes[name] for _, name in self.writes)
         through = frozenset(classes[name] for name in self.called)
-        writers = {s: classes[name] for s, name in self.writes}
+        writers: dict[ast.AST, frozenset[str]] = {}
+        for s, name in self.writes:
+            writers[s] = writers.get(s, _NONE) | {classes[name]}
         return Aliases(self.typed, classes, written, written, through, writers)
 
     def statement(self, s: ast.stmt) -> None:

@@ -72,9 +72,9 @@ def refuse_unseen_writes(typed: Typed, analysis: AliasAnalysis) -> None:
 
 def _refuse_inputs(typed: Typed, aliases: Aliases) -> None:
     """Globals and variables of an enclosing function belong to others."""
-    for s, representative in aliases.writers.items():
+    for s, classes in aliases.writers.items():
         for name in typed.program.inputs:
-            if aliases.class_of(name) == representative:
+            if aliases.class_of(name) in classes:
                 _refuse(
                     typed,
                     s,

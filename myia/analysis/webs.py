@@ -12,6 +12,7 @@ sweep may need, and straight-line code saves nothing.
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -102,7 +103,56 @@ def split_webs(program: Program) -> Program:
     result = program.result
     if end is not None and (found := end.get(result)):
         result = names.get(unions.find(min(found)), result)
-    return replace(program, body=rewritten(program.body), result=result)
+    return join_targets(replace(program, body=rewritten(program.body), result=result))
+
+
+def join_targets(program: Program) -> Program:
+    """Loops bind their variable themselves where nothing else does, and nothing outside reads it.
+
+    The same name in two loops holds two webs; with a name each, neither loop's variable outlives it.
+
+        for k in range(n):          for i in range(n):
+            i = k             ->        y[i] = x[i]
+            y[i] = x[i]
+    """
+    statements = list(statements_of(program.body))
+    outside = {*program.arguments, *program.inputs, program.result}
+    bound = Counter(name for s in statements for name in names_written(s))
+    read = Counter(name for s in statements for name in names_read(s))
+    targets: dict[str, str] = {}
+    for s in statements:
+        match s:
+            case ast.For(ast.Name(k), _, [ast.Assign([ast.Name(i)], ast.Name(source)), *_]) if source == k:
+                inside = Counter(name for inner in statements_of(s.body) for name in names_read(inner))
+                if (
+                    i not in outside
+                    and bound[i] == bound[k] == 1
+                    and all(inside[n] == read[n] for n in (i, k))
+                ):
+                    targets[k] = i
+    if not targets:
+        return program
+
+    def rewritten(block: list[ast.stmt]) -> list[ast.stmt]:
+        return [rewrite(s) for s in block]
+
+    def rewrite(s: ast.stmt) -> ast.stmt:
+        made: ast.stmt
+        match s:
+            case ast.If(test, body, orelse):
+                made = ast.If(rename(test, targets), rewritten(body), rewritten(orelse))
+            case ast.For(ast.Name(k) as target, walk, body):
+                own = body[1:] or [ast.copy_location(ast.Pass(), s)] if k in targets else body
+                made = ast.For(rename(target, targets), rename(walk, targets), rewritten(own), [])
+            case ast.While(test, body):
+                made = ast.While(test, rewritten(body), [])
+            case ast.FunctionDef():
+                return s
+            case _:
+                made = rename(s, targets)
+        return ast.copy_location(made, s)
+
+    return replace(program, body=rewritten(program.body))
 
 
 def _name_webs(

@@ -125,3 +125,45 @@ def test_the_program_given_is_not_changed():
     before = show(program)
     split_webs(program)
     assert show(program) == before
+
+
+def test_the_loops_of_one_name_bind_it_themselves():
+    def f(x, n):
+        y = 0.0
+        for i in range(n):
+            y = y + x * i
+        for i in range(n):
+            y = y * i
+        return y
+
+    lines = split(f)
+    assert "for i in range(n):" in lines
+    assert "for i_2 in range(n):" in lines
+    assert not any(line.startswith(("i =", "i_2 =")) for line in lines)
+
+
+def test_a_loop_variable_read_afterwards_or_rebound_stays_a_variable():
+    def read_after(x, n):
+        i = 5
+        for i in range(n):
+            x = x * i
+        return x + i
+
+    def rebound(x, n):
+        for i in range(n):
+            i = i + 1
+            x = x * i
+        for i in range(n):
+            x = x * i
+        return x
+
+    def read_first(x, n):
+        i = 3
+        for k in range(n):
+            x = x * i
+            i = k
+        return x
+
+    for function in (read_after, rebound, read_first):
+        assert run(split_webs(normalize(function)))(1.5, 3) == function(1.5, 3)
+    assert "i = k" in split(read_after)
