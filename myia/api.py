@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from operator import is_
 from types import FunctionType, MethodType
 from typing import Any, overload
@@ -23,6 +23,7 @@ from myia.errors import (
     UnknownArgument,
     UnsupportedSyntax,
 )
+from myia.optimise import ALL as OPTIMISATIONS
 from myia.parse.source import all_arguments, python_function, source_of
 from myia.parse.types import (
     AnyType,
@@ -43,15 +44,24 @@ from myia.runtime.adjoints import like
 
 Wrt = int | str | tuple[int | str, ...]
 Donate = int | str | tuple[int | str, ...]
+Optimise = bool | Collection[str]
 
 
-@overload
-def grad(function: Callable[..., Any], *, wrt: Wrt = 0, donate: Donate = ()) -> Gradient: ...
 @overload
 def grad(
-    function: None = None, *, wrt: Wrt = 0, donate: Donate = ()
+    function: Callable[..., Any], *, wrt: Wrt = 0, donate: Donate = (), optimise: Optimise = True
+) -> Gradient: ...
+@overload
+def grad(
+    function: None = None, *, wrt: Wrt = 0, donate: Donate = (), optimise: Optimise = True
 ) -> Callable[[Callable[..., Any]], Gradient]: ...
-def grad(function: Callable[..., Any] | None = None, *, wrt: Wrt = 0, donate: Donate = ()) -> Any:
+def grad(
+    function: Callable[..., Any] | None = None,
+    *,
+    wrt: Wrt = 0,
+    donate: Donate = (),
+    optimise: Optimise = True,
+) -> Any:
     """The gradient of a real-valued function, as a function of the same arguments.
 
     `wrt` selects arguments by position or name. One selected argument gives one gradient, a tuple
@@ -61,6 +71,9 @@ def grad(function: Callable[..., Any] | None = None, *, wrt: Wrt = 0, donate: Do
     A function may write into its arguments. The caller's are never changed: the gradient makes private copies
     of those that are written. `donate` names arguments, by position or name, that the caller gives away: they
     are written into, and hold nothing of use afterwards.
+
+    `optimise` names the optimisations to do, of `myia.OPTIMISATIONS`; True stands for all, False for none.
+    They change no result, only what is emitted: its time, its memory, how close it is to the program.
 
     Works as a decorator, `@grad` or `@grad(wrt="w")`. Compiling happens at the first call for each
     combination of argument types.
@@ -73,21 +86,29 @@ def grad(function: Callable[..., Any] | None = None, *, wrt: Wrt = 0, donate: Do
     0.918216819549
     """
     if function is None:
-        return functools.partial(grad, wrt=wrt, donate=donate)
-    return Gradient(function, wrt, with_value=False, donate=donate)
+        return functools.partial(grad, wrt=wrt, donate=donate, optimise=optimise)
+    return Gradient(function, wrt, with_value=False, donate=donate, optimise=optimise)
 
 
-@overload
-def value_and_grad(function: Callable[..., Any], *, wrt: Wrt = 0, donate: Donate = ()) -> Gradient: ...
 @overload
 def value_and_grad(
-    function: None = None, *, wrt: Wrt = 0, donate: Donate = ()
+    function: Callable[..., Any], *, wrt: Wrt = 0, donate: Donate = (), optimise: Optimise = True
+) -> Gradient: ...
+@overload
+def value_and_grad(
+    function: None = None, *, wrt: Wrt = 0, donate: Donate = (), optimise: Optimise = True
 ) -> Callable[[Callable[..., Any]], Gradient]: ...
-def value_and_grad(function: Callable[..., Any] | None = None, *, wrt: Wrt = 0, donate: Donate = ()) -> Any:
+def value_and_grad(
+    function: Callable[..., Any] | None = None,
+    *,
+    wrt: Wrt = 0,
+    donate: Donate = (),
+    optimise: Optimise = True,
+) -> Any:
     """Like `grad`, but gives the pair of the function's value and its gradient."""
     if function is None:
-        return functools.partial(value_and_grad, wrt=wrt, donate=donate)
-    return Gradient(function, wrt, with_value=True, donate=donate)
+        return functools.partial(value_and_grad, wrt=wrt, donate=donate, optimise=optimise)
+    return Gradient(function, wrt, with_value=True, donate=donate, optimise=optimise)
 
 
 def explain(function: Callable[..., Any], *args: Any, wrt: Wrt = 0) -> str:
@@ -104,7 +125,14 @@ class Gradient:
     primal: Callable[..., Any]
     """The function it is the gradient of."""
 
-    def __init__(self, function: Callable[..., Any], wrt: Wrt, with_value: bool, donate: Donate = ()) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        wrt: Wrt,
+        with_value: bool,
+        donate: Donate = (),
+        optimise: Optimise = True,
+    ) -> None:
         if isinstance(function, Gradient):
             raise UnsupportedSyntax(
                 f"the gradient of the gradient of {function.__name__}",
@@ -120,6 +148,7 @@ class Gradient:
         self.primal = function
         self.wrt = wrt
         self.donate = donate
+        self.optimise = _optimisations(optimise)
         self.with_value = with_value
         self._single = not isinstance(wrt, tuple)
         self._latest: Compiled | None = None
@@ -188,7 +217,9 @@ class Gradient:
         _, arguments = self._compiled_for(args, kwargs)
         recorder = Recorder()
         types = tuple(map(type_of, arguments))
-        compiled = compile_gradient(self._function, types, self._selected, frozenset(), recorder)
+        compiled = compile_gradient(
+            self._function, types, self._selected, frozenset(), recorder, self.optimise
+        )
         recorder.given(arguments)
         before = memory_stats()["live"]
         reset_peak()
@@ -218,7 +249,9 @@ class Gradient:
     def _compile(self, key: tuple[Any, ...], types: tuple[Type, ...]) -> Compiled:
         for position in self._selected:
             self._check_differentiable(position, types[position])
-        compiled = compile_gradient(self._function, types, self._selected, self._donated)
+        compiled = compile_gradient(
+            self._function, types, self._selected, self._donated, optimise=self.optimise
+        )
         if len(self._compiled) >= 256:
             self._compiled.pop(next(iter(self._compiled)))
         self._compiled[key] = compiled
@@ -280,6 +313,20 @@ class Gradient:
         raise NotDifferentiable(
             what, reason=reason, remedy=remedy, location=_definition(self._function, name)
         )
+
+
+def _optimisations(chosen: Optimise) -> frozenset[str]:
+    """The names of the optimisations to do."""
+    if isinstance(chosen, bool):
+        return frozenset(OPTIMISATIONS) if chosen else frozenset()
+    names = frozenset((chosen,) if isinstance(chosen, str) else chosen)
+    for name in sorted(names - OPTIMISATIONS.keys()):
+        raise UnknownArgument(
+            f"optimise={name!r} is no optimisation",
+            reason=f"there are {', '.join(OPTIMISATIONS)}",
+            remedy="name some of these, or give True or False",
+        )
+    return names
 
 
 class _Parameters:

@@ -24,6 +24,7 @@ from myia.codegen.load import LoadedModule, load
 from myia.codegen.lower import Lowering
 from myia.codegen.namespace import Namespace
 from myia.errors import NotDifferentiable
+from myia.optimise import ALL, Chain, Code, optimised
 from myia.parse.guard import guard
 from myia.parse.infer import Inference
 from myia.parse.normalize import show, text_of
@@ -87,12 +88,14 @@ def compile_gradient(
     selected: tuple[int, ...],
     donated: frozenset[int] = frozenset(),
     recorder: Recorder | None = None,
+    optimise: frozenset[str] = frozenset(ALL),
 ) -> Compiled:
     """Compile the gradient of `function` with respect to the selected parameters.
 
-    `donated`: the parameters whose arguments may be written into; `recorder`: counts what a call keeps.
+    `donated`: the parameters whose arguments may be written into; `recorder`: counts what a call keeps;
+    `optimise`: the names of the optimisations to do (`myia.optimise.ALL`).
     """
-    unit = _Unit(recorder=recorder)
+    unit = _Unit(recorder=recorder, optimise=optimise)
     if recorder is not None:
         unit.namespace.values["recorder"] = recorder
         unit.namespace.reserved.add("recorder")
@@ -102,8 +105,8 @@ def compile_gradient(
     given = frozenset(program.parameters[k].name for k in donated)
     unit.check_result(typed)
     unit.uses_shadows = writes_in_place(typed)
-    module = unit.joined(typed, wrt, given)
-    compiled = unit.finish(module, program.name, f"{program.name}_grad", function)
+    unit.joined(typed, wrt, given)
+    compiled = unit.finish(program.name, f"{program.name}_grad")
     return replace(compiled, takes_arrays=any(map(may_hold_array, arguments)))
 
 
@@ -127,7 +130,7 @@ def compile_pair(
         unit.uses_shadows = writes_in_place(typed)
     wanted = tuple(program.arguments[k] for k in active)
     base = unit.pair_of(typed, wanted, forced)
-    compiled = unit.finish(typed, program.name, base, function)
+    compiled = unit.finish(program.name, f"{base}_forward", f"{base}_backward")
     if unit.uses_shadows and not shadowed:
         forward, backward = compiled.run
         compiled = replace(compiled, run=(forward, lambda record, d: backward(record, d, Shadows())))
@@ -148,12 +151,15 @@ class _Unit:
     notes: list[tuple[Typed, Sweeps]] = field(default_factory=list)
     checked: set[Typed] = field(default_factory=set)
     recorder: Recorder | None = None
+    optimise: frozenset[str] = frozenset(ALL)
+    chains: list[tuple[Chain, str]] = field(default_factory=list)
+    """The functions of one pass over memory that the others call, with the user's file."""
     uses_shadows: bool = False
     """Whether something is written in place anywhere: the backward halves then take the shadows."""
 
     # -- the outermost function -------------------------------------------------------------------
 
-    def joined(self, typed: Typed, wrt: tuple[str, ...], donated: frozenset[str]) -> Typed:
+    def joined(self, typed: Typed, wrt: tuple[str, ...], donated: frozenset[str]) -> None:
         """Emit one function that runs both sweeps."""
         program = typed.program
         name = self.namespace.fresh(f"{program.name}_grad")
@@ -206,10 +212,9 @@ class _Unit:
             *lower.block([*private, *both.setup, *both.forward, *self.counted(both), *kept]),
         ]
         back = lower.block([*seed, *both.reverse])
-        parts = self.folded(program, sweep, back, lower.block([returned]))
+        parts = self.optimised(lower, reversal, fresh, sweep, back, lower.block([returned]))
         titled = list(zip(("forward", "reverse", ""), parts, strict=True))
         self.printer.function(name, list(program.arguments), doc, titled, program.source.filename)
-        return typed
 
     # -- called functions -------------------------------------------------------------------------
 
@@ -258,25 +263,20 @@ class _Unit:
             else:
                 ended.append(ast.Constant(0.0))
         place = f"({_file(program)}), specialised for {_signature(typed)}."
+        sweep = [*self.namespace.load(program), *lower.block([*both.setup, *forward])]
+        back = lower.block([*unpack, *both.reverse, _result_of(ended)])
         self.printer.function(
             f"{base}_forward",
             list(program.arguments),
             f"{program.name}, and what {base}_backward needs  {place}",
-            [
-                (
-                    "",
-                    self.folded(
-                        program, [*self.namespace.load(program), *lower.block([*both.setup, *forward])]
-                    )[0],
-                )
-            ],
+            [("", self.optimised(lower, reversal, fresh, sweep)[0])],
             program.source.filename,
         )
         self.printer.function(
             f"{base}_backward",
             ["record", d_result, *(["shadows"] if self.uses_shadows else [])],
             f"The adjoints of {', '.join(active)} in {program.name}  {place}",
-            [("", self.folded(program, lower.block([*unpack, *both.reverse, _result_of(ended)]))[0])],
+            [("", self.optimised(lower, reversal, fresh, back)[0])],
             program.source.filename,
         )
         return base
@@ -313,7 +313,16 @@ class _Unit:
             ended.add(typed.program.result)
         ended |= {a for a in active if reversal.kept(a) and a not in shadowed}
         restored = frozenset(a for a in typed.program.arguments if reversal.aliases.in_shadow(a))
-        both = sweeps(typed.program, reversal, fresh, True, frozenset(ended), restored, self.recorder)
+        both = sweeps(
+            typed.program,
+            reversal,
+            fresh,
+            True,
+            frozenset(ended),
+            restored,
+            self.recorder,
+            "recompute" in self.optimise,
+        )
         copies = [
             _assign(copy, ast.Name(a, ast.Load()), typed.program.source.node)
             for a, copy in given.items()
@@ -343,12 +352,21 @@ class _Unit:
             fresh,
             called,
             self.uses_shadows,
+            "shapes" in self.optimise,
         )
 
     def differentiate(self, typed: Typed, selected: frozenset[str], fresh: Any) -> tuple[Reversal, Sweeps]:
         reversal = self.reversal(typed, selected, fresh)
         ended = frozenset(name for name in selected if reversal.kept(name))
-        both = sweeps(typed.program, reversal, fresh, split=False, ended=ended, recorder=self.recorder)
+        both = sweeps(
+            typed.program,
+            reversal,
+            fresh,
+            split=False,
+            ended=ended,
+            recorder=self.recorder,
+            economical="recompute" in self.optimise,
+        )
         self.notes.append((typed, both))
         return reversal, both
 
@@ -366,6 +384,8 @@ class _Unit:
         written = [n for n in names if aliases.class_of(n) in aliases.written]
         if not written:
             return []
+        # A global that is the same array as an argument would see the write.
+        names += [n for n in typed.program.inputs if may_refer(typed.types.get(n, ANY))]
         values = _tuple([load_name(n) for n in names])
         spelled = _tuple([ast.Constant(n) for n in names])
         flags = _tuple([ast.Constant(n in written) for n in names])
@@ -377,10 +397,24 @@ class _Unit:
     def lowering(self, typed: Typed, reversal: Reversal) -> Lowering:
         return Lowering(typed.program, {**typed.types, **reversal.adjoint_types}, self.namespace)
 
-    def folded(self, program: Program, *parts: list[ast.stmt]) -> list[list[ast.stmt]]:
-        """The parts of an emitted function, the compiler's own temporaries written where they are used."""
-        users = frozenset(n.id for n in ast.walk(program.source.node) if isinstance(n, ast.Name))
-        return fold_temporaries(list(parts), users | set(program.arguments))
+    def optimised(
+        self, lower: Lowering, reversal: Reversal, fresh: Callable[[str], str], *parts: list[ast.stmt]
+    ) -> list[list[ast.stmt]]:
+        """The parts of an emitted function, with temporaries written where they are used."""
+        nodes = ast.walk(lower.program.source.node)
+        users = frozenset(n.id for n in nodes if isinstance(n, ast.Name)) | set(lower.program.arguments)
+        base = lower.program.name
+
+        def named(hint: str) -> str:
+            return self.namespace.fresh(f"{base}_{hint}")
+
+        kept = {name for name in lower.types if reversal.aliases.in_shadow(name)}
+        kept |= {adjoint for name, adjoint in reversal.adjoint_names.items() if reversal.kept(name)}
+        code = Code(list(parts), users, lower.types, frozenset(kept), fresh)
+        code = optimised(code, self.optimise, named)
+        self.printer.notes.update(code.notes)
+        self.chains += [(chain, lower.program.source.filename) for chain in code.chains]
+        return fold_temporaries(code.parts, users)
 
     def fresh_for(self, program: Program) -> Any:
         """Unused names for one emitted function."""
@@ -430,11 +464,21 @@ class _Unit:
         error.location = place
         raise error
 
-    def finish(self, typed: Typed, name: str, entry: str, function: FunctionType) -> Compiled:
-        del typed
+    def finish(self, name: str, *entries: str) -> Compiled:
+        """The emitted module, loaded; `run` is the function that is entered, or the two of a pair."""
+        for chain, filename in self.chains:
+            values = [load_name(result) for result in chain.results]
+            self.printer.function(
+                chain.name,
+                chain.parameters,
+                "Elementwise: one pass over memory, where the operands are arrays of one shape and dtype.",
+                [("", [*chain.lines, _result_of(list(values))])],
+                filename,
+                decorator="rt.fused",
+            )
         text = self.printer.text()
         module = load(name, text, self.printer.origins, self.namespace.values)
-        run = module.namespace.get(entry) or (module[f"{entry}_forward"], module[f"{entry}_backward"])
+        run = tuple(module[entry] for entry in entries) if len(entries) > 1 else module[entries[0]]
         return Compiled(module, run, guard(self.inference), tuple(self.notes))
 
 

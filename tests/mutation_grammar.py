@@ -263,7 +263,7 @@ class Drawer:
             seen = [
                 Place(template.format(whole.text), Array(s), False)
                 for template, s, writable in views(whole.shape)
-                if writable and s[0] >= least and ndim in (None, len(s)) and shape in (None, s)
+                if writable and s and s[0] >= least and ndim in (None, len(s)) and shape in (None, s)
             ]
             places = seen or places
         return self.one_of(places)

@@ -64,12 +64,14 @@ def sweeps(
     ended: frozenset[str] = frozenset(),
     restored: frozenset[str] = frozenset(),
     recorder: Recorder | None = None,
+    economical: bool = True,
 ) -> Sweeps:
     """Both sweeps of a program.
 
     `split`: they go into two functions, so that names must be carried over, `ended` among them, which
     are read after the reverse sweep. `restored`: arguments whose contents the reverse sweep leaves as
-    they were before the forward sweep. `recorder`: counts what is kept, for a report.
+    they were before the forward sweep. `recorder`: counts what is kept, for a report. `economical`: what is
+    cheap to compute again is not saved.
     """
     aliases = reversal.aliases
     at_start = frozenset(contents_of(restored, aliases))
@@ -78,8 +80,10 @@ def sweeps(
     while True:
         nodes = MirrorBuilder(reversal, named, saving).block(program.body)
         nodes.insert(0, Point([], ended))
-        computed = compute_again(nodes, reversal.typed, aliases)
-        keep_shapes(nodes, reversal.typed, named, saving)
+        computed: frozenset[str] = frozenset()
+        if economical:
+            computed = compute_again(nodes, reversal.typed, aliases)
+            keep_shapes(nodes, reversal.typed, named, saving)
         bind_handles(nodes, reversal)
         count_loops(nodes)
         reads: dict[ast.stmt, frozenset[str]] = {}

@@ -107,7 +107,7 @@ class MirrorBuilder:
             case ast.For() | ast.While():
                 return self.loop(s)
             case ast.Assign([ast.Name()]):
-                return [*self.check(s), *self.assignment(s), *self.check_power(s)]
+                return [*self.check(s), *self.check_attribute(s), *self.assignment(s), *self.check_power(s)]
             case ast.Assign() | ast.AugAssign():
                 return [self.write(s)]
         return [self.step(s, self.reversal.code.get(s, []), s)]
@@ -119,6 +119,16 @@ class MirrorBuilder:
             return []
         call = runtime_call("plain", *(load_name(name) for name in names))
         return [Step(ast.copy_location(ast.Expr(call), s), [], s)]
+
+    def check_attribute(self, s: ast.Assign) -> list[Node]:
+        """What is written in place must be the object's own, and not its class's: only the run can tell."""
+        match s:
+            case ast.Assign([ast.Name(target)], ast.Attribute(ast.Name() as owner, name)) if (
+                self.reversal.aliases.in_shadow(target) and self.reversal.aliases.in_shadow(owner.id)
+            ):
+                call = runtime_call("own", owner, ast.Constant(name))
+                return [Step(ast.copy_location(ast.Expr(call), s), [], s)]
+        return []
 
     def check_power(self, s: ast.Assign) -> list[Node]:
         if s not in self.reversal.powers:

@@ -177,8 +177,11 @@ def reverse(
     fresh: Callable[[str], str],
     called: bool = False,
     uses_shadows: bool = False,
+    compares_shapes: bool = True,
 ) -> Reversal:
     """The reverse code of a program; `called`: of a function that another one calls.
+
+    `compares_shapes`: cotangents are not summed back where shapes are known to be the same.
 
     Raises MissingRule, NotDifferentiable or UnsupportedSyntax, with the place.
     """
@@ -195,6 +198,7 @@ def reverse(
         fresh,
         uses_shadows=uses_shadows,
         result_may_be_zero=called,
+        shapes=shapes_of(typed) if compares_shapes else Shapes(typed),
     )
     generator.refuse_complex()
     start = frozenset({typed.program.result}) & generator.valued
@@ -226,13 +230,13 @@ class Generator:
     analysis: AliasAnalysis
     pair_of: PairOf
     fresh: Callable[[str], str]
+    shapes: Shapes
     accumulators: frozenset[str] = field(init=False)
     at: ast.stmt = field(default_factory=ast.Pass)
     loops: list[ast.stmt] = field(default_factory=list)
     sums: dict[ast.stmt, dict[str, str]] = field(default_factory=dict)
     uses_shadows: bool = False
 
-    shapes: Shapes = field(init=False)
     valued: frozenset[str] = field(init=False)
     """The active variables that may have an adjoint of their own, in a local variable."""
     result_may_be_zero: bool = False
@@ -240,7 +244,6 @@ class Generator:
     """Variables whose adjoint may be 0 because a branch, an item or a choice left them out."""
 
     def __post_init__(self) -> None:
-        self.shapes = shapes_of(self.typed)
         self.valued = frozenset(n for n in self.activity.active if not self.reversal.sure(n))
         kept = {name for name in self.activity.active if self.reversal.kept(name)}
         self.accumulators = frozenset(self._find_accumulators() - kept)
@@ -645,7 +648,7 @@ class Emitter:
         active: list[str] = []
         types: list[Type] = []
         shadowed: set[str] = set()
-        for name, expression in arguments:
+        for name, expression in operation.operands.items():  # what is packed has the types of its parts
             parameters = callee.captures if name == CLOSURE else (name,)
             if name == CLOSURE:
                 owner = self.typed.type_of(expression)
@@ -673,7 +676,7 @@ class Emitter:
         )
         own_names = {n for _, expression in operation.operands.items() for n in names_read(expression)}
         self.reversal.contents[self.statement] = frozenset(own_names | {self.target})
-        self._prepare([expression for _, expression in arguments])
+        self._prepare(list(operation.operands.values()))
         back = ast.Call(
             ast.Name(f"{pair}_backward", ast.Load()), [ast.Name(record, ast.Load()), self._given()], []
         )

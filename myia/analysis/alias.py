@@ -23,7 +23,6 @@ import myia.runtime as rt
 from myia.parse.program import Program, names_read, names_written, statements_of
 from myia.parse.typed import CLOSURE, EFFECT, Operation, Typed
 from myia.parse.types import (
-    INT,
     AnyType,
     Array,
     Bottom,
@@ -35,6 +34,7 @@ from myia.parse.types import (
     Tuple,
     Type,
     is_number,
+    type_of,
 )
 
 MAY_SHARE: frozenset[Any] = frozenset(
@@ -46,6 +46,7 @@ MAY_SHARE: frozenset[Any] = frozenset(
         np.linalg.matrix_transpose, ("attribute", "real"), np.swapaxes, np.moveaxis, np.rollaxis, np.split,
         np.array_split, np.hsplit, np.vsplit, np.dsplit, np.broadcast_to, np.broadcast_arrays, np.flip,
         np.fliplr, np.flipud, np.rot90, np.meshgrid, np.linalg.matrix_power, np.diff, np.conjugate,
+        np.real, np.nan_to_num, np.float64, np.float32,
         list, tuple, dict, builtins.max, builtins.min, builtins.sum, builtins.sorted, operator.getitem,
         rt.sequence, rt.unpacked, rt.unpacked_at_least, rt.as_list, rt.as_tuple, rt.append, rt.insert,
         rt.include, rt.built, rt.values, rt.items, rt.merged, ("method", "get"),
@@ -83,11 +84,15 @@ class Summary:
     """What a call of a program does to its arguments: which it joins, and which it writes into."""
 
     groups: frozenset[frozenset[str]] = frozenset()
-    """Arguments, and the result under the name `RESULT`, that may share memory after the call."""
+    """Arguments, the result as `RESULT` and globals as `OUTSIDE`, that may share memory after the call."""
     written: frozenset[str] = _NONE
 
 
 RESULT = "return"
+
+OUTSIDE = "*outside"
+"""The name, in classes and groups, of all that is not the function's own: globals, attributes of modules,
+classes and functions, defaults of parameters."""
 
 
 @dataclass(eq=False)
@@ -162,7 +167,9 @@ class AliasAnalysis:
             group = {n for n in members if n in arguments}
             if typed.program.result in members:
                 group.add(RESULT)
-            if group:
+            if OUTSIDE in members:
+                group.add(OUTSIDE)
+            if group - {OUTSIDE}:
                 groups.append(frozenset(group))
         written = frozenset(n for n in arguments if found.classes.get(n) in found.written)
         new = Summary(frozenset(groups), written)
@@ -185,9 +192,11 @@ class _Classes:
     """What is read other than by a call: a nested function that is only called holds nothing."""
 
     def run(self) -> Aliases:
+        self.parents[OUTSIDE] = OUTSIDE
         for name, t in self.typed.types.items():
             if may_refer(t) and name not in self.typed.program.constants:
                 self.parents[name] = name
+        self.join({OUTSIDE, *self.typed.program.inputs})
         self.values = {self.typed.program.result, *self.read_as_values()}
         for s in statements_of(self.typed.program.body):
             self.statement(s)
@@ -237,7 +246,10 @@ class _Classes:
             case "inactive" if operation.function is not None:
                 pass  # of the table of functions without derivative: their results are their own
             case _:
-                self.join(targets | names_read(value))
+                read = names_read(value)
+                if isinstance(value, ast.Attribute) and read.isdisjoint(self.parents):
+                    read = {OUTSIDE}  # of a module, a class or a function
+                self.join(targets | read)
 
     def read_as_values(self) -> Iterator[str]:
         for s in statements_of(self.typed.program.body):
@@ -295,7 +307,17 @@ def arguments_of(operation: Operation, callee: Program) -> dict[str, frozenset[s
             given |= dict.fromkeys(callee.captures, frozenset(names_read(expression)))
         else:
             given[parameter] = frozenset(names_read(expression))
+            if any(isinstance(n, ast.Constant) and may_change(n.value) for n in ast.walk(expression)):
+                given[parameter] |= {OUTSIDE}  # a default
+    given[OUTSIDE] = frozenset({OUTSIDE})
     return given
+
+
+def may_change(value: Any) -> bool:
+    """Whether a live value may be written into: not a number, a text, a function, or a tuple of those."""
+    if isinstance(value, tuple):
+        return any(map(may_change, value))
+    return not isinstance(value, (np.generic, type(...))) and may_refer(type_of(value)) and value is not None
 
 
 def may_share(typed: Typed, operation: Operation, value: ast.expr | None) -> bool:
@@ -306,9 +328,13 @@ def may_share(typed: Typed, operation: Operation, value: ast.expr | None) -> boo
     if function in (operator.add, operator.mul, operator.or_):
         # Of lists, tuples or dictionaries the result holds what they held; of numbers and arrays it is new.
         types = [typed.type_of(o) for o in operation.operands.values()]
-        joins = all(isinstance(t, (AnyType, List, Tuple, Dict)) or t == INT for t in types)
+        joins = all(isinstance(t, (AnyType, List, Tuple, Dict)) or _is_integer(t) for t in types)
         return joins and any(may_refer(t) for t in types)
     return function in MAY_SHARE
+
+
+def _is_integer(t: Type) -> bool:
+    return isinstance(t, Scalar) and t.kind in ("int", "bool")
 
 
 def may_share_item(typed: Typed, item: ast.Subscript) -> bool:

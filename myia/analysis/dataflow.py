@@ -1,7 +1,7 @@
-"""The one fixed-point solver: forward data-flow over a program in normal form.
+"""The one fixed-point solver: data-flow over structured code, forwards and backwards.
 
-The normal form is structured (`break` only at the end of a block), so a pass over the tree that
-repeats a loop's body until its head no longer changes visits every path; no graph is built.
+The normal form, and what is emitted, is structured (`break` only at the end of a block), so a pass over
+the tree that repeats a loop's body until its head no longer changes visits every path; no graph is built.
 """
 
 from __future__ import annotations
@@ -80,3 +80,41 @@ class ForwardFlow(Generic[State]):
         if a is None or b is None:
             return b if a is None else a
         return self.join(a, b)
+
+
+@dataclass
+class BackwardFlow(Generic[State]):
+    """A backward analysis.
+
+    `transfer(statement, state)` gives the state before a simple statement from that after it; for a loop it
+    is called with the loop itself at the start of each iteration, for an `if` with the `if` itself before
+    its branches. `after` holds the state after each statement once solved; of a loop, that after it.
+    """
+
+    transfer: Callable[[ast.stmt, State], State]
+    join: Callable[[State, State], State]
+    after: dict[ast.stmt, State] = field(default_factory=dict)
+    _left: list[State] = field(default_factory=list)
+
+    def block(self, statements: list[ast.stmt], state: State) -> State:
+        """The state at the start of a block, from that at its end."""
+        for statement in reversed(statements):
+            self.after[statement] = state
+            state = self._statement(statement, state)
+        return state
+
+    def _statement(self, statement: ast.stmt, state: State) -> State:
+        match statement:
+            case ast.If(_, body, orelse):
+                return self.transfer(statement, self.join(self.block(body, state), self.block(orelse, state)))
+            case ast.For(_, _, body) | ast.While(_, body):
+                self._left.append(state)
+                head = state
+                while (joined := self.join(head, self.transfer(statement, self.block(body, head)))) != head:
+                    head = joined
+                self._left.pop()
+                return head
+            case ast.Break():
+                return self._left[-1]
+            case _:
+                return self.transfer(statement, state)

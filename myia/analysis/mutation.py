@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 import myia.runtime as rt
-from myia.analysis.alias import AliasAnalysis, Aliases
+from myia.analysis.alias import OUTSIDE, AliasAnalysis, Aliases
 from myia.errors import MyiaError, UnsupportedMutation
 from myia.parse.expressions import position_of_out
 from myia.parse.infer import Inference
@@ -26,6 +26,8 @@ from myia.parse.program import names_read, statements_of
 from myia.parse.scope import is_constant
 from myia.parse.typed import Operation, Typed
 from myia.parse.types import ANY, AnyType, Array, Dict, Instance, Known, List, Type, is_mutable
+
+_MEMORY = frozenset({"base", "flags", "data", "ctypes", "__array_interface__"})
 
 _TRACE = "a gradient must leave no trace but its result"
 
@@ -43,6 +45,22 @@ def refuse_mutation(typed: Typed, inference: Inference, analysis: AliasAnalysis,
             _check_attribute(typed, s, typed.type_of(operation.operands["x"]))
         if isinstance(value, ast.Call):
             _check_call(typed, s, value)
+        elif isinstance(value, ast.Attribute) and value.attr == "__dict__" and analysis.of(typed).writers:
+            _refuse(
+                typed,
+                s,
+                "the dictionary of an object's attributes is taken",
+                "what is written there is an attribute too, which is not followed",
+                "use the attributes themselves",
+            )
+        elif isinstance(value, ast.Attribute) and value.attr in _MEMORY and _is_array(typed, value.value):
+            _refuse(
+                typed,
+                s,
+                f"the memory of an array is looked at, through .{value.attr}",
+                "an array of the runtime stands for the one that plain Python would have here",
+                "decide by what the program knows without it",
+            )
         elif isinstance(value, ast.Attribute) and value.attr in METHODS_OF["any"] | NEVER:
             owner = typed.type_of(value.value)
             if is_mutable(owner) or isinstance(owner, AnyType):
@@ -71,17 +89,22 @@ def refuse_unseen_writes(typed: Typed, analysis: AliasAnalysis) -> None:
 
 
 def _refuse_inputs(typed: Typed, aliases: Aliases) -> None:
-    """Globals and variables of an enclosing function belong to others."""
+    """Globals, attributes of classes, defaults and variables of an enclosing function belong to others."""
+    outside = aliases.class_of(OUTSIDE)
     for s, classes in aliases.writers.items():
-        for name in typed.program.inputs:
-            if aliases.class_of(name) in classes:
-                _refuse(
-                    typed,
-                    s,
-                    f"{name!r}, which is not the function's own, is written in place",
-                    _TRACE,
-                    f"make it in the function, or pass {name} as an argument",
-                )
+        if outside not in classes:
+            continue
+        # The write's own operands first: they are what the user sees there.
+        read = names_read(s.value) | names_read(s) if isinstance(s, (ast.Assign, ast.Expr)) else set()
+        named = sorted(n for n in typed.program.inputs if aliases.class_of(n) == outside)
+        name = next((n for n in named if n in read), named[0] if len(named) == 1 else None)
+        _refuse(
+            typed,
+            s,
+            f"{(name and repr(name)) or 'an object'}, which is not the function's own, is written in place",
+            _TRACE,
+            f"make it in the function, or pass {name or 'it'} as an argument",
+        )
 
 
 def _check_call(typed: Typed, s: ast.stmt, call: ast.Call) -> None:
@@ -172,7 +195,7 @@ def _check_callee(
         passed = [t.value for t in given if isinstance(t, Known)]
         called = [operation.function, *(passed if operation.function not in _ASKERS else [])]
         for function in called:
-            _check_function(typed, function, value, may_write, inference, analysis)
+            _check_function(typed, function, value, may_write, inference, analysis, checked)
     if operation.callee is not None:
         refuse_mutation(operation.callee, inference, analysis, checked)
     elif operation.error is not None and (
@@ -192,6 +215,7 @@ def _check_function(
     may_write: bool,
     inference: Inference,
     analysis: AliasAnalysis,
+    checked: set[Typed],
 ) -> None:
     """A user's function that an inactive call calls, or passes on: it may only read what it is given."""
     if isinstance(function, type):
@@ -207,7 +231,7 @@ def _check_function(
     except MyiaError as error:
         raise error from None
     called = inference.infer(program, (ANY,) * len(program.arguments))
-    refuse_mutation(called, inference, analysis, set())
+    refuse_mutation(called, inference, analysis, checked)
     written = analysis.summary(called).written
     if written and names_read(at):
         _refuse(
@@ -272,6 +296,10 @@ def _is_set(cell: CellType) -> bool:
         return cell.cell_contents is not cell
     except ValueError:
         return False
+
+
+def _is_array(typed: Typed, owner: ast.expr) -> bool:
+    return isinstance(typed.type_of(owner), Array)
 
 
 def _what(t: Type) -> str:

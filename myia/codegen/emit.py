@@ -21,6 +21,8 @@ class Printer:
     filename: str
     lines: list[str] = field(default_factory=list)
     origins: dict[int, tuple[str, int]] = field(default_factory=dict)
+    notes: dict[ast.stmt, str] = field(default_factory=dict)
+    """Why a statement is as it is, printed beside it."""
     _last: int | None = None
 
     def function(
@@ -30,11 +32,14 @@ class Printer:
         doc: str,
         parts: list[tuple[str, list[ast.stmt]]],
         filename: str,
+        decorator: str = "",
     ) -> None:
         """A function whose body is given in titled parts; a part without a title follows on."""
         self.filename = filename
         if self.lines:
             self.lines += ["", ""]
+        if decorator:
+            self.lines.append(f"@{decorator}")
         self._head(name, parameters)
         plain = "\\" not in doc and '"' not in doc and doc.isprintable()
         self.lines.append(f'{_INDENT}"""{doc}"""' if plain else f"{_INDENT}{doc!r}")
@@ -89,13 +94,19 @@ class Printer:
     def _line(self, text: str, depth: int, s: ast.stmt | None) -> None:
         origin = getattr(s, "lineno", None) or None
         line = _INDENT * depth + text
+        note = self.notes.get(s, "") if s is not None else ""
         if origin is not None:
             if origin != self._last:
                 source = linecache.getline(self.filename, origin).strip()
                 if source:
                     line = f"{line:<{_COLUMN}}  # {origin}: {source}"
+                    note = f" ({note})" if note else ""
                 self._last = origin
             self.origins[len(self.lines) + 1] = (self.filename, origin)
+        if note.startswith(" "):
+            line += note
+        elif note:
+            line = f"{line:<{_COLUMN}}  # {note}"
         self.lines.append(line)
 
     def text(self) -> str:

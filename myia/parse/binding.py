@@ -60,7 +60,7 @@ def default_expression(program: Program, parameter: Parameter) -> ast.expr:
     value = parameter.default
     if value is NO_DEFAULT:
         raise AssertionError(parameter.name)
-    return as_expression(value)
+    return as_expression(value) if isinstance(value, tuple) else ast.Constant(value)
 
 
 def as_expression(value: Any) -> ast.expr:

@@ -61,6 +61,7 @@ from myia.parse.types import (
     forget_value,
     is_immutable,
     is_number,
+    is_opaque,
     is_scalar,
     join,
     join_all,
@@ -225,7 +226,7 @@ class _Pass:
         """`owner[index] = value`."""
         operands = {"x": owner, "i": index, "y": value}
         t = self.atom_type(owner)
-        if isinstance(t, Array) and t.rank is not None:
+        if isinstance(t, Array) and t.rank is not None and not is_opaque(t):
             operation = Operation("store", self.item_type(t, index), operands=operands)
         else:
             operation = Operation("mutator", NONE, ("setitem",), operands=operands)
@@ -244,7 +245,7 @@ class _Pass:
         """`owner[index] operator= value`."""
         operands = {"x": owner, "i": index, "y": value}
         t = self.atom_type(owner)
-        if isinstance(t, Array) and t.rank is not None:
+        if isinstance(t, Array) and t.rank is not None and not is_opaque(t):
             item = self.item_type(t, index)
             scalars = is_scalar(item) and is_scalar(self.atom_type(value))
             rule = (SCALAR_RULES.get(function) if scalars else None) or RULES.get(function)
@@ -286,10 +287,12 @@ class _Pass:
 
     def written(self, operation: Operation, widen: bool) -> bool:
         """What a mutator puts into a container whose type is known."""
-        if operation.kind != "mutator" or operation.function[0] != "method":
+        if operation.kind != "mutator" or operation.function[0] not in ("method", "function"):
             return False
         owner, *rest = operation.operands.values()
         t, types = self.atom_type(owner), [self.operand_type(e) for e in rest]
+        if operation.function[0] == "function":  # such as heapq.heappush
+            return isinstance(t, List) and self.holds(owner, List(ANY), widen)
         match t, operation.function[1]:
             case List(), "append" if len(types) == 1:
                 return self.holds(owner, List(forget_value(types[0])), widen)
@@ -777,9 +780,7 @@ class _Pass:
             rank = len(sizes[0].items)
         elif sizes and all(map(is_number, sizes)):
             rank = len(sizes)
-        if not isinstance(array, Array) or rank is None:
-            return self.unranked(array)
-        return Array(array.dtype, rank)
+        return Array(array.dtype if isinstance(array, (Array, NumpyScalar)) else None, rank)
 
     def unranked(self, t: Type) -> Type:
         match t:

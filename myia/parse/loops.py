@@ -16,10 +16,14 @@ from myia.parse.trees import call_of, has_star, item_of, load, placed
 
 @dataclass
 class Iteration:
-    """How to walk over an iterable by position: its length, and what the target is at position k."""
+    """How to walk over an iterable by position: its length, and what the target is at position k.
+
+    `walked`: the sequences that must not grow meanwhile, each with its length.
+    """
 
     length: ast.expr
     bind: Callable[[ast.expr, ast.expr], None]
+    walked: tuple[tuple[ast.expr, ast.expr], ...] = ()
 
 
 @dataclass
@@ -87,6 +91,9 @@ class Loops(Expressions):
         walk = call_of(self.builtin("range", node), bounds, iterable)
         loop_target = placed(ast.Name(position, ast.Store()), target)
         self.out.append(placed(ast.For(loop_target, walk, inside or [placed(ast.Pass(), node)], []), node))
+        for sequence, count in () if iteration is None else iteration.walked:
+            check = call_of(self.runtime("walked", iterable), [sequence, count], iterable)
+            self.out.append(placed(ast.Expr(check), iterable))
 
     def only_here(self, name: str, loop: ast.AST) -> bool:
         """Whether a loop variable is bound by this loop alone and read in it alone."""
@@ -129,7 +136,9 @@ class Loops(Expressions):
         )
         length = self.assign(self.fresh("count"), call_of(self.builtin("len", node), [sequence], node), node)
         return Iteration(
-            length, lambda k, target: self.unpack_item(target, item_of(sequence, k, target), target)
+            length,
+            lambda k, target: self.unpack_item(target, item_of(sequence, k, target), target),
+            ((sequence, length),),
         )
 
     def iteration_by(
@@ -154,7 +163,7 @@ class Loops(Expressions):
                             pair = placed(ast.Tuple([position, load(element.id, node)], ast.Load()), node)
                             self.unpack_item(target, pair, target)
 
-                return Iteration(inner.length, bind_both)
+                return Iteration(inner.length, bind_both, inner.walked)
             case builtins.zip if args and not keywords:
                 parts = [self.iteration(argument) for argument in args]
                 length = parts[0].length
@@ -174,7 +183,7 @@ class Loops(Expressions):
                     row = placed(ast.Tuple([load(n.id, node) for n in names], ast.Load()), node)
                     self.unpack_item(target, row, target)
 
-                return Iteration(length, bind_all)
+                return Iteration(length, bind_all, tuple(w for part in parts for w in part.walked))
             case builtins.reversed if len(args) == 1 and not keywords:
                 inner = self.iteration(args[0])
                 one = placed(ast.Constant(1), node)

@@ -20,8 +20,11 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
 
+import numpy as np
+
 from myia.parse.exits import ExitRewriter
 from myia.parse.loops import Loops
+from myia.parse.mutating import writes
 from myia.parse.names import EMITTED, EMITTED_ENDINGS, RESERVED
 from myia.parse.program import (
     KEYWORD_ONLY,
@@ -351,9 +354,15 @@ class _Normalizer(Loops):
                 self.assign(self.renamed.get(name, name), updated, node)
             case ast.Subscript(owner, index):
                 place = ast.Subscript(self.atom(owner), self.index(index), ast.Store())
-                self.out.append(
-                    placed(ast.AugAssign(placed(place, target), operator, self.atom(value)), node)
-                )
+                if self.may_write(value):  # Python reads the item first
+                    item = placed(ast.Subscript(place.value, place.slice, ast.Load()), target)
+                    before = self.assign(self.fresh("item"), item, target)
+                    after = self.updated(operator, before, self.atom(value), node)
+                    stored = self.assign(self.fresh("item"), after, node)
+                    self.out.append(placed(ast.Assign([placed(place, target)], stored), node))
+                else:
+                    written = ast.AugAssign(placed(place, target), operator, self.atom(value))
+                    self.out.append(placed(written, node))
             case ast.Attribute(owner, attribute):
                 holder = self.atom(owner)
                 read = placed(ast.Attribute(holder, self.mangled(attribute), ast.Load()), target)
@@ -366,6 +375,20 @@ class _Normalizer(Loops):
                 self.store_attribute(holder, attribute, after, target)
             case _:
                 raise self.unsupported(target, "this target is not supported", "", "")
+
+    def may_write(self, value: ast.expr) -> bool:
+        """Whether evaluating an expression may change an array or a container: it calls what is not known."""
+        for node in ast.walk(value):
+            if isinstance(node, ast.NamedExpr):
+                return True
+            if not isinstance(node, ast.Call):
+                continue
+            path = self.constant_path(node.func)
+            if path is None and isinstance(node.func, ast.Attribute) and node.func.attr in _READING_METHODS:
+                continue
+            if path is None or not _only_reads(path[1], node):
+                return True
+        return False
 
     def updated(self, operator: ast.operator, before: ast.expr, value: ast.expr, node: ast.AST) -> ast.expr:
         return call_of(self.runtime(UPDATES[type(operator)], node), [before, value], node)
@@ -447,3 +470,20 @@ class _Normalizer(Loops):
             self.assign(self.renamed.get(target.id, target.id), item, node)
         else:
             self.unpack(target, self.assign(self.fresh("item"), item, node), node)
+
+
+_READING_METHODS = frozenset(
+    {"sum", "mean", "max", "min", "dot", "prod", "copy", "reshape", "ravel", "astype"}
+)
+
+
+def _only_reads(function: Any, call: ast.Call) -> bool:
+    """Whether a known function is one of NumPy's, `math`'s or Python's, and writes and calls back nothing."""
+    if function in (map, filter, np.apply_along_axis, np.apply_over_axes, np.fromfunction, np.piecewise):
+        return False
+    if any(k.arg in ("key", "out", None) for k in call.keywords) or len(call.args) > getattr(
+        function, "nin", 99
+    ):
+        return False
+    module = getattr(function, "__module__", None) or type(function).__module__
+    return module.split(".")[0] in ("numpy", "math", "builtins") and not writes(function)

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import ast
+import operator
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 
@@ -21,7 +22,9 @@ from myia.parse.typed import EFFECT, Operation, Typed
 from myia.parse.types import (
     ANY,
     BOOL,
+    INT,
     NONE,
+    Array,
     Bottom,
     Dict,
     Known,
@@ -29,6 +32,7 @@ from myia.parse.types import (
     Nested,
     NumpyScalar,
     Scalar,
+    Tuple,
     Type,
     is_immutable,
 )
@@ -50,7 +54,56 @@ def settled(typed: Typed, writes: Callable[[Typed], bool]) -> list[ast.stmt]:
         return name
 
     def block(statements: list[ast.stmt]) -> list[ast.stmt]:
-        return [made for s in statements for made in statement(s)]
+        done: list[ast.stmt] = []
+        pending = list(statements)
+        while pending:
+            match pending:
+                case [ast.For(_, ast.Call(_, [ast.Name(n)])) as loop, ast.Expr(value), *rest] if (
+                    walked := walked_list(value)
+                ) is not None and walked[1] == n:
+                    done += growing(loop, walked[0])
+                    pending = rest
+                case [s, *rest]:
+                    done += statement(s)
+                    pending = rest
+        return done
+
+    def walked_list(value: ast.expr) -> tuple[ast.expr, str] | None:
+        """The list that may grow in the loop before, and its length at first."""
+        match value:
+            case ast.Call(ast.Attribute(ast.Name("rt"), "walked"), [x, ast.Name(count)]) if may_grow(x):
+                return x, count
+        return None
+
+    def growing(loop: ast.For, x: ast.expr) -> Iterator[ast.stmt]:
+        """A loop over a list that may grow meanwhile: like Python, it looks at the length each time."""
+
+        def assign(name: str, value: ast.expr, operation: Operation) -> ast.stmt:
+            typed.types[name] = operation.type
+            return made(loop, ast.Assign([ast.Name(name, ast.Store())], value), operation)
+
+        def name(of: str) -> ast.expr:
+            return placed(ast.Name(of, ast.Load()), loop)
+
+        position, length, test = fresh("position"), fresh("length"), fresh("test")
+        zero, one = ast.Constant(0), ast.Constant(1)
+        assert isinstance(loop.target, ast.Name)
+        size = ast.Call(ast.Attribute(ast.Name("rt", ast.Load()), "builtin_len", ast.Load()), [x], [])
+        left = ast.Compare(name(position), [ast.Lt()], [name(length)])
+        body = [
+            assign(loop.target.id, name(position), Operation("alias", INT, operands={"x": name(position)})),
+            assign(
+                position, ast.BinOp(name(position), ast.Add(), one), Operation("inactive", INT, operator.add)
+            ),
+            *block(loop.body),
+        ]
+        yield assign(position, zero, Operation("alias", INT, operands={"x": zero}))
+        inside = [
+            assign(length, size, Operation("inactive", INT, len)),
+            assign(test, left, Operation("inactive", BOOL, operator.lt)),
+            placed(ast.If(name(test), body, [placed(ast.Break(), loop)]), loop),
+        ]
+        yield placed(ast.While(placed(ast.Constant(True), loop), inside, []), loop)
 
     def statement(s: ast.stmt) -> Iterator[ast.stmt]:
         match s:
@@ -84,6 +137,8 @@ def settled(typed: Typed, writes: Callable[[Typed], bool]) -> list[ast.stmt]:
                 s in typed.operations and typed.operations[s].kind == "object"
             ):
                 yield from new_object(s, fresh("made"), call)
+            case ast.Expr(ast.Call(ast.Attribute(ast.Name("rt"), "walked"), [x, _])) if not may_grow(x):
+                return
             case ast.Expr(value) if has_effect(s):
                 name, operation = fresh("unused"), typed.operations[s]
                 if operation.kind == "dynamic":
@@ -145,6 +200,16 @@ def settled(typed: Typed, writes: Callable[[Typed], bool]) -> list[ast.stmt]:
             return any(may_hold(typed.types.get(name, ANY)) for name in own)
         return operation.kind in ("update", "mutator") or (
             operation.kind == "user" and operation.callee is not None and writes(operation.callee)
+        )
+
+    def may_grow(x: ast.expr) -> bool:
+        """Whether a sequence is a list, or may be, and anything here may add to one."""
+        t = typed.type_of(x)
+        if isinstance(t, (Array, Tuple, Scalar, NumpyScalar)):
+            return False
+        return any(
+            o.kind in ("mutator", "dynamic") or (o.callee is not None and writes(o.callee))
+            for o in typed.operations.values()
         )
 
     def made(at: ast.stmt, new: ast.stmt, operation: Operation) -> ast.stmt:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from myia.errors import MissingRule, UnsupportedSyntax
+from myia.errors import MissingRule, UnsupportedMutation, UnsupportedSyntax
 from myia.runtime.adjoints import zeros_like
 from myia.runtime.native import ARRAYS
 
@@ -40,6 +40,7 @@ __all__ = [
     "unpacked_at_least",
     "values",
     "values_adjoint",
+    "walked",
     "without_last",
 ]
 
@@ -63,6 +64,16 @@ def sequence(x: Any) -> Any:
             remedy="make a list of it before the differentiated function",
         )
     return list(x)
+
+
+def walked(x: Any, count: int) -> None:
+    """The end of a loop over `x`. Raises UnsupportedMutation if it has grown: Python would have gone on."""
+    if len(x) > count:
+        raise UnsupportedMutation(
+            "a list grows while it is walked over",
+            reason="how often the loop runs is fixed when it begins, so that it can be reversed",
+            remedy="write it with while and a position",
+        )
 
 
 def keys(table: Any) -> list[Any]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from myia._runtime import shares, take_at
-from myia.errors import MissingRule
+from myia.errors import MissingRule, NotDifferentiable
 from myia.runtime.adjoints import sum_to
 from myia.runtime.mutate_lists import Back, Mutation, Table, refused
 from myia.runtime.native import ARRAYS
@@ -37,13 +37,21 @@ def kept_index(index: Any) -> Any:
     return index.copy() if isinstance(index, ARRAYS) else index
 
 
-def _store(owner: Any, index: Any, write: Callable[[], Any], name: str, give: Giver) -> Mutation:
+def _store(
+    owner: Any, index: Any, write: Callable[[], Any], name: str, give: Giver, value: Any = None
+) -> Mutation:
     """Run `write`, which overwrites the elements of `owner` that `index` selects with the operand `name`."""
     index = kept_index(index)
     old = copied_at(owner, index)
     write()
 
     def back(shadows: Table, d_value: Any) -> dict[str, Any]:
+        if isinstance(shadows, Shadows) and owner.dtype.kind in "cOV" and _is_float(value):
+            raise NotDifferentiable(
+                f"a value that the gradient depends on is stored in an array of {owner.dtype}",
+                reason="derivatives of complex numbers, and inside objects and records, are not followed",
+                remedy="keep the numbers in float arrays, or in lists and dictionaries",
+            )
         if not isinstance(shadows, Shadows) or not is_real_array(owner):
             owner[index] = old
             return {}
@@ -52,6 +60,10 @@ def _store(owner: Any, index: Any, write: Callable[[], Any], name: str, give: Gi
         return {name: give(shadows, g)}
 
     return None, back
+
+
+def _is_float(value: Any) -> bool:
+    return isinstance(value, (float, np.floating)) or (isinstance(value, ARRAYS) and value.dtype.kind == "f")
 
 
 def summed(g: Any, shape: tuple[int, ...]) -> Any:
@@ -96,7 +108,7 @@ def set_item(owner: Any, index: Any, value: Any) -> Mutation:
     def write() -> None:
         owner[index] = value
 
-    return _store(owner, index, write, "value", _broadcast(value))
+    return _store(owner, index, write, "value", _broadcast(value), value)
 
 
 def fill(owner: Any, value: Any) -> Mutation:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import copy
 import ctypes
+import inspect
 from collections import deque
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,7 @@ from myia.errors import UnsupportedMutation
 from myia.runtime.native import ARRAYS, Array
 from myia.runtime.shadows import SEQUENCES, attributes_of, entries_of, is_record
 
-__all__ = ["private"]
+__all__ = ["own", "private"]
 
 _MUTABLE = (list, dict, set, deque)
 
@@ -41,6 +43,31 @@ def private(
         return values
     copies = _Copies([array for k, on in enumerate(copied) if on for array in found[k].arrays])
     return tuple(copies.of(value) if on else value for value, on in zip(values, copied, strict=True))
+
+
+def own(x: Any, name: str) -> None:
+    """Raise UnsupportedMutation if `x.name`, which is written, is not the object's own, or not followed.
+
+    What a class, a module or a function holds is seen by all, and a gradient must leave no trace there.
+    """
+    if isinstance(x, ARRAYS):
+        if name in ("base", "flat", "data", "ctypes", "imag"):
+            raise UnsupportedMutation(
+                f"memory of an array is written through its attribute {name!r}",
+                reason="which elements that writes is not followed",
+                remedy="index the array itself",
+            )
+        return
+    shared = isinstance(x, (type, ModuleType, FunctionType))
+    if not shared:
+        found = inspect.getattr_static(type(x), name, None)
+        shared = name not in getattr(x, "__dict__", ()) and not hasattr(type(found), "__get__")
+    if shared and isinstance(getattr(x, name), (*_MUTABLE, *ARRAYS)):
+        raise UnsupportedMutation(
+            f"{name!r} of {getattr(x, '__name__', type(x).__name__)} is written in place",
+            reason="it belongs to a class, a module or a function, and a gradient must leave no trace there",
+            remedy="set it on the object, in __init__",
+        )
 
 
 class _Contents:
@@ -105,7 +132,7 @@ def _shared(
 ) -> UnsupportedMutation:
     a, b = names[first], names[second]
     return UnsupportedMutation(
-        f"arguments {a!r} and {b!r} share memory, and {(a if written[first] else b)!r} is written",
+        f"{a!r} and {b!r} share memory, and {(a if written[first] else b)!r} is written",
         reason="a write through one of them changes the other, so neither has a derivative of its own",
         remedy="pass a copy of one of them",
     )

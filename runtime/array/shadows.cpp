@@ -44,8 +44,12 @@ Owned array_for(PyObject* x) {
   }
   Owned made(as_object(share(reinterpret_cast<PyArrayObject*>(x))));
   if (!made && !PyErr_Occurred()) {
-    PyErr_Format(PyExc_TypeError, "an array of %R, or with such strides, has no shadow",
-                 PyArray_DESCR(reinterpret_cast<PyArrayObject*>(x)));
+    const Owned errors(PyImport_ImportModule("myia.errors"));
+    const Owned kind(errors ? PyObject_GetAttrString(errors.get(), "NotDifferentiable") : nullptr);
+    if (kind) {
+      PyErr_Format(kind.get(), "an array of %R, or with such strides, is written in place; use float64 or float32",
+                   PyArray_DESCR(reinterpret_cast<PyArrayObject*>(x)));
+    }
   }
   return made;
 }

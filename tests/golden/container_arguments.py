@@ -8,27 +8,26 @@ def container_arguments_grad(params, x):
     h_saved = []                                  # 117: def container_arguments(params, x):
     item = params['w']                            # 118: h = params["w"] @ x
     h = rt.matvec(item, x)
-    sequence = params['layers']                   # 119: for scale in params["layers"]:
-    count = len(sequence)
+    item_2 = params['layers']                     # 119: for scale in params["layers"]:
+    count = len(item_2)
     for k in range(count):
-        scale = sequence[k]
+        scale = item_2[k]
         product = rt.multiply(scale, h)           # 120: h = np.tanh(scale * h)
         h_saved.append(h)
         h = rt.tanh(product)
     total = h.sum()                               # 121: return h.sum()
     # -- reverse ---------------------------------------------------------------
     d_h = rt.spread(rt.ones_like(total), h, None, False)  # 121: return h.sum()
-    d_sequence = rt.zeros_like(sequence)          # 119: for scale in params["layers"]:
+    d_sequence = rt.zeros_like(item_2)            # 119: for scale in params["layers"]:
     for k in reversed(range(count)):
         d_product = rt.tanh_adjoint(d_h, h)       # 120: h = np.tanh(scale * h)
         h = h_saved.pop()
-        scale = sequence[k]                       # 119: for scale in params["layers"]:
+        scale = item_2[k]                         # 119: for scale in params["layers"]:
         d_scale = rt.unbroadcast(rt.times(d_product, h), scale)  # 120: h = np.tanh(scale * h)
         d_h = rt.times(d_product, scale)
         d_sequence = rt.add_at(d_sequence, k, d_scale)  # 119: for scale in params["layers"]:
-    d_item_2 = d_sequence
     d_params = rt.zeros_like(params)
-    d_params = rt.add_at(d_params, 'layers', d_item_2)
+    d_params = rt.add_at(d_params, 'layers', d_sequence)
     d_item = rt.vector_outer(d_h, x)              # 118: h = params["w"] @ x
     d_x = rt.array_dot(d_h, item)
     d_params = rt.add_at(d_params, 'w', d_item)

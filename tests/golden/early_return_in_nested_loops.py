@@ -16,22 +16,20 @@ def early_return_in_nested_loops_grad(x, rows):
     total_saved = []
     total = 0.0                                   # 76: total = 0.0
     returned = False                              # 77: for row in rows:
-    sequence = rows
-    count = len(sequence)
+    count = len(rows)
     steps_2 = 0
     for k in range(count):
         steps_2 += 1
-        row = sequence[k]
+        row = rows[k]
         returned = False                          # 78: for item in row:
-        sequence_2 = row
         count_2_saved.append(count_2)
-        count_2 = len(sequence_2)
+        count_2 = len(row)
         steps_saved.append(steps)
         steps = 0
         for k_2 in range(count_2):
             steps += 1
             item_saved.append(item)
-            item = sequence_2[k_2]
+            item = row[k_2]
             product = x * item                    # 79: total = total + x * item
             total_saved.append(total)
             total = total + product
@@ -64,8 +62,7 @@ def early_return_in_nested_loops_grad(x, rows):
                 d_result = 0.0                    # 80: if total > 2.0:
             test = test_saved.pop()
             total = total_saved.pop()             # 79: total = total + x * item
-            d_product = d_total
-            d_x = d_x + (d_product * item if d_product else 0.0)
+            d_x = d_x + (d_total * item if d_total else 0.0)
             item = item_saved.pop()               # 78: for item in row:
         steps = steps_saved.pop()
         count_2 = count_2_saved.pop()

@@ -18,10 +18,9 @@ def loop_with_saves_grad(x, n):
     d_x = 0.0                                     # 46: for k in range(n):
     for k in reversed(range(n)):
         d_product = d_y                           # 47: y = y * y + k * x
-        d_product_2 = d_y
         y = y_saved.pop()
-        d_x = d_x + d_product_2 * k
-        d_y = d_product * y
+        d_x = d_x + d_y * k
+        d_y = d_y * y
         d_y = d_y + d_product * y
     d_x = d_x + d_y                               # 45: y = x
     return (value, d_x)

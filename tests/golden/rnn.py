@@ -16,10 +16,9 @@ def rnn_grad(w, u, b, inputs):
     product_3_saved = []
     h = rt.zeros(3)                               # 66: h = np.zeros(3)
     loss = 0.0                                    # 67: loss = 0.0
-    sequence = inputs                             # 68: for x in inputs:
-    count = len(sequence)
+    count = len(inputs)                           # 68: for x in inputs:
     for k in range(count):
-        x = sequence[k]
+        x = inputs[k]
         product = rt.matvec(w, h)                 # 69: h = np.tanh(w @ h + u @ x + b)
         product_shape_saved.append(product_shape)
         product_shape = product.shape
@@ -44,9 +43,9 @@ def rnn_grad(w, u, b, inputs):
     d_u_outer = rt.OuterSum(d_u)
     d_w_outer = rt.OuterSum(d_w)
     for k in reversed(range(count)):
-        d_product_3 = rt.spread(d_loss, product_3, None, False)  # 70: loss = loss + np.sum(h * h)
-        d_h = d_h + rt.times(d_product_3, h)
-        d_h = d_h + rt.times(d_product_3, h)
+        part = rt.times(rt.spread(d_loss, product_3, None, False), h)  # 70: loss = loss + np.sum(h * h)
+        d_h = rt.add(d_h, part)
+        d_h = rt.add(d_h, part)
         product_3 = product_3_saved.pop()
         d_total = rt.tanh_adjoint(d_h, h)         # 69: h = np.tanh(w @ h + u @ x + b)
         h = h_saved.pop()
@@ -55,7 +54,7 @@ def rnn_grad(w, u, b, inputs):
         total_2_shape = total_2_shape_saved.pop()
         d_product = rt.sum_to(d_total_2, product_shape)
         d_product_2 = rt.sum_to(d_total_2, product_2_shape)
-        x = sequence[k]                           # 68: for x in inputs:
+        x = inputs[k]                             # 68: for x in inputs:
         product_2_shape = product_2_shape_saved.pop()  # 69: h = np.tanh(w @ h + u @ x + b)
         d_u_outer.add(d_product_2, x)
         product_shape = product_shape_saved.pop()

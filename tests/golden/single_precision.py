@@ -10,7 +10,5 @@ def single_precision_grad(x, mean, epsilon):
     sqrt = rt.sqrt(rt.mean(power) + epsilon)
     # -- reverse ---------------------------------------------------------------
     d_total = rt.quotient(rt.ones_like(sqrt), 2.0 * sqrt)  # 127: return np.sqrt(np.mean(centered**2) + epsilon)
-    d_mean_2 = d_total
-    d_epsilon = d_total
-    d_x = rt.unbroadcast(rt.power_base_adjoint(rt.spread_mean(d_mean_2, power, None, False), centered, 2), x)  # 126: centered = x - mean
-    return (sqrt, d_x, d_epsilon)
+    d_x = rt.unbroadcast(rt.power_base_adjoint(rt.spread_mean(d_total, power, None, False), centered, 2), x)  # 126: centered = x - mean
+    return (sqrt, d_x, d_total)

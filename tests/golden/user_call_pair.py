@@ -27,5 +27,5 @@ def user_call_pair_grad(x):
     d_product = rt.spread(rt.ones_like(total), product, None, False)  # 92: return np.sum(stretched(x, 2.0) * stretched(x, 3.0))
     d_stretched_2 = rt.unbroadcast(rt.times(d_product, stretched_3), stretched_2)
     d_x = stretched_backward(stretched_3_record, rt.unbroadcast(rt.times(d_product, stretched_2), stretched_3))
-    d_x = d_x + stretched_backward(stretched_2_record, d_stretched_2)
+    d_x = rt.add(d_x, stretched_backward(stretched_2_record, d_stretched_2))
     return (total, d_x)

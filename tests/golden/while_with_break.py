@@ -44,9 +44,8 @@ def while_with_break_grad(a):
         test_2 = test_2_saved.pop()
         d_total = d_improved * 0.5                # 56: improved = 0.5 * (x + a / x)
         d_x = d_x + d_total
-        d_quotient = d_total
-        d_a = d_a + (d_quotient / x if d_quotient else 0.0)
-        d_x = d_x - (d_quotient * quotient / x if d_quotient else 0.0)
+        d_a = d_a + (d_total / x if d_total else 0.0)
+        d_x = d_x - (d_total * quotient / x if d_total else 0.0)
         quotient = quotient_saved.pop()
     d_a = d_a + d_x                               # 53: x = a
     return (value, d_a)

@@ -9,6 +9,7 @@ oracle.
 from __future__ import annotations
 
 import collections
+import heapq
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -2531,6 +2532,162 @@ def closure_called_then_written(x):
     return y.sum() + inner(1.0)
 
 
+def writes_first(*a):
+    a[0][0] *= a[1][1]
+    return a[0]
+
+
+def starred_arguments_written(x):
+    y, z = x * 1.0, x * 2.0
+    return (writes_first(y, z) * z).sum()
+
+
+def adds_up(*a):
+    total = a[0] * 0.0
+    for part in a:
+        total += part
+    return total
+
+
+def starred_arguments_added_up(x):
+    return (adds_up(x, x * x) * x).sum()
+
+
+def writes_named(**k):
+    k["y"][0] *= k["z"][1]
+    return k["y"]
+
+
+def named_arguments_written(x):
+    y, z = x * 1.0, x * 2.0
+    return (writes_named(y=y, z=z) * z).sum()
+
+
+def writes_and_reads(scale, *a):
+    a[0][0] *= scale
+    return a[0].sum() * a[1]
+
+
+def starred_numbers_and_arrays(x):
+    y = x * 1.0
+    return writes_and_reads(x[0], y, x[1])
+
+
+def triples_first(y):
+    y[0] = y[0] * 3.0
+    return y[0]
+
+
+def item_read_before_its_update(x):
+    y = x * 1.0
+    y[0] += triples_first(y)
+    return (y * x).sum()
+
+
+def item_of_list_read_before_its_update(x):
+    items = [x[0], x[1], x[2]]
+    items[-2] += items.pop()
+    return items[0] * items[1]
+
+
+def item_of_table_read_before_its_update(x):
+    table = {0: x[0], 1: x[1]}
+    table[0] *= triples_first(table) + table[1]
+    return table[0]
+
+
+def repeated_then_stored(x):
+    y = [x * 1.0] * 2
+    y[0] = y[0] + 1.0
+    return (y[1] * x).sum()
+
+
+def repeated_tuple_then_written(x):
+    y = (x * 1.0,) * 2
+    y[0][0] = 3.0
+    return (y[1] * x).sum()
+
+
+def repeated_lists_then_stored(x):
+    y = [[x[0]]] * 2
+    y[0] = [x[1]]
+    y[1][0] *= x[2]
+    return y[1][0] * y[0][0]
+
+
+def repeated_by_a_flag(x):
+    y = True * [x * 1.0]
+    y[0][1] = x[0]
+    return (y[0] * x).sum()
+
+
+def real_view_written(x):
+    y = x * 1.0
+    v = np.real(y)
+    v *= v
+    return (y * x).sum()
+
+
+def nan_to_num_without_copy(x):
+    y = x * 1.0
+    v = np.nan_to_num(y, copy=False)
+    v *= v
+    y[1] *= 2.0
+    return (y * v).sum()
+
+
+def float64_of_an_array_written(x):
+    y = x * 1.0
+    v = np.float64(y)
+    v[0] *= v[1]
+    return (y * y).sum()
+
+
+def heap_from_nothing(x):
+    heap = []
+    for v in x:
+        heapq.heappush(heap, v * v)
+    return heapq.heappop(heap) + 2.0 * heapq.heappop(heap)
+
+
+def list_grows_in_its_loop(x):
+    items, total = [x[0], x[1]], 0.0
+    for v in items:
+        if len(items) < 5:
+            items.append(v * x[2])
+        total += v
+    return total
+
+
+def worklist_with_break(x):
+    queue, total = [(x[0], 0)], 0.0
+    for v, depth in queue:
+        total += v * x[depth]
+        if total > 40.0:
+            break
+        if depth < 2:
+            queue.append((v * x[1], depth + 1))
+            queue.append((v + x[2], depth + 1))
+    return total * len(queue)
+
+
+def list_shrinks_in_its_loop(x):
+    items, total = [x[0], x[1], x[2], x[0] * x[1]], 0.0
+    for v in items:
+        total += v * items.pop()
+    return total
+
+
+def list_grows_after_its_loop(x):
+    items, total = [x[0], x[1]], 0.0
+    for v in items:
+        total += v * v
+    items.append(total)
+    for k, v in enumerate(items):
+        total += v * k
+    return total
+
+
 def closure_counter(x):
     count = [0]
 
@@ -2825,6 +2982,25 @@ CALLS = [
     row(closure_reads_after_write, vector(3)),
     row(closure_called_then_rebound, 1.3, vector(3), wrt=(0, 1)),
     row(closure_called_then_written, vector(3)),
+    row(starred_arguments_written, vector(3)),
+    row(starred_arguments_added_up, vector(3)),
+    row(named_arguments_written, vector(3)),
+    row(starred_numbers_and_arrays, vector(3)),
+    row(item_read_before_its_update, vector(3)),
+    row(item_of_list_read_before_its_update, vector(3)),
+    row(item_of_table_read_before_its_update, vector(3)),
+    row(repeated_then_stored, vector(3)),
+    row(repeated_tuple_then_written, vector(3)),
+    row(repeated_lists_then_stored, vector(3)),
+    row(repeated_by_a_flag, vector(3)),
+    row(real_view_written, vector(3), analytic=False),
+    row(nan_to_num_without_copy, vector(3)),
+    row(float64_of_an_array_written, vector(3), analytic=False),
+    row(heap_from_nothing, vector(3)),
+    row(list_grows_in_its_loop, vector(3)),
+    row(worklist_with_break, vector(3)),
+    row(list_shrinks_in_its_loop, vector(3)),
+    row(list_grows_after_its_loop, vector(3)),
     row(closure_counter, 1.3),
     row(lambda_writes, vector(3)),
     row(closure_of_closure, vector(3)),
@@ -2996,6 +3172,13 @@ def shape_assigned(m):
     return (a * a).sum()
 
 
+def reshaped_list_of_rows(x):
+    y = x * 1.0
+    v = np.reshape([y[0], y[1]], -1)
+    y[0] = 1.0
+    return (v * v).sum() + y.sum()
+
+
 def real_part_written(x):
     y = x * x
     y.real[0] = 3.0
@@ -3134,6 +3317,7 @@ RIGHT_OR_REFUSED = [
     row(maximum_at, vector(3)),
     row(shape_assigned, matrix(2, 3)),
     row(real_part_written, vector(3), analytic=False),
+    row(reshaped_list_of_rows, matrix(3, 2)),
     row(strided_view_overlapping_itself, vector(3), analytic=False),
     row(memory_view_written, vector(3), analytic=False),
     row(nditer_written, vector(3)),
@@ -3321,6 +3505,113 @@ def random_normal_out(x):
     return (y * x).sum()
 
 
+def keeps(v, seen=[]):  # noqa: B006
+    seen.append(v)
+    return seen
+
+
+def default_list(x):
+    keeps(x[0])
+    return keeps(x[1])[-1] * x[2]
+
+
+def tabulates(v, table={}):  # noqa: B006
+    table["k"] = v
+    return table
+
+
+def default_table(x):
+    return tabulates(x[0])["k"] ** 2
+
+
+def adds_to(v, *, total=np.zeros(2)):  # noqa: B008
+    total[0] += v
+    return total[0]
+
+
+def default_array(x):
+    return adds_to(x[0]) * adds_to(x[1])
+
+
+class Shared:
+    buffer = np.zeros(2)
+    seen = []
+
+
+def array_of_class(x):
+    Shared.buffer[0] += x[0]
+    return Shared.buffer[0] ** 2
+
+
+def array_of_class_renamed(x):
+    b = Shared.buffer
+    b[0] += x[0]
+    return b[0] ** 2
+
+
+def array_of_class_through_object(x):
+    one, other = Shared(), Shared()
+    one.buffer[0] += x[0]
+    return other.buffer[0] ** 2
+
+
+def list_of_class(x):
+    Shared.seen.append(x[0])
+    return Shared.seen[-1] ** 2
+
+
+def array_of_class_as_out(x):
+    np.add(x[:2], x[:2], out=Shared.buffer)
+    return Shared.buffer[0] ** 2
+
+
+def array_of_class_given_away(x):
+    triples_first(Shared.buffer)
+    return x[0]
+
+
+def dictionary_of_object(x):
+    one = Shared()
+    one.__dict__["z"] = x[0]
+    return one.z**2
+
+
+def list_grows_in_its_zipped_loop(x):
+    items, total = [x[0], x[1]], 0.0
+    for v, w in zip(items, x):
+        items.append(v * w)
+        total += v
+    return total
+
+
+def base_written(x):
+    y = x * 1.0
+    v = y[1:]
+    v.base[0] = x[1]
+    return (y * y).sum()
+
+
+def flat_written(x):
+    y = x * 1.0
+    y.flat[0] = x[1]
+    return (y * y).sum()
+
+
+def record_written(x):
+    y = np.zeros(2, dtype=[("a", float), ("b", float)])
+    y["a"] = x[:2]
+    y["b"] = y["a"] ** 2
+    return np.sum(y["b"])
+
+
+GIVEN = vector(3)
+
+
+def argument_is_a_global(x):
+    x[0] = x[1] * 2.0
+    return (x * GIVEN).sum()
+
+
 MEMORY = vector(6)
 
 REFUSED: list[tuple[Callable[..., Any], tuple[Any, ...], str]] = [
@@ -3346,6 +3637,22 @@ REFUSED: list[tuple[Callable[..., Any], tuple[Any, ...], str]] = [
     (two_arguments, (MEMORY[:4], MEMORY[2:]), "share memory"),
     (two_arguments, (MEMORY[:3], MEMORY[::-1]), "share memory"),
     (array_and_its_list, (MEMORY, [MEMORY]), "share memory"),
+    (default_list, (vector(3),), "not the function's own"),
+    (default_table, (vector(3),), "not the function's own"),
+    (default_array, (vector(3),), "not the function's own"),
+    (array_of_class, (vector(3),), "not the function's own"),
+    (array_of_class_renamed, (vector(3),), "not the function's own"),
+    (array_of_class_through_object, (vector(3),), "'buffer' of Shared"),
+    (list_of_class, (vector(3),), "not the function's own"),
+    (array_of_class_as_out, (vector(3),), "not the function's own"),
+    (array_of_class_given_away, (vector(3),), "not the function's own"),
+    (dictionary_of_object, (vector(3),), "the dictionary of an object's attributes"),
+    (list_grows_in_its_zipped_loop, (vector(3),), "a list grows"),
+    (base_written, (vector(3),), ".base"),
+    (flat_written, (vector(3),), "'flat'"),
+    (record_written, (vector(3),), "stored in an array of"),
+    (argument_is_a_global, (GIVEN,), "'x' and 'GIVEN' share memory"),
+    (argument_is_a_global, (GIVEN[::-1],), "'x' and 'GIVEN' share memory"),
     (array_resized, (vector(3),), "resize"),
     (array_resized_by_reference, (vector(3),), "resize"),
     (random_out, (vector(3),), "random numbers"),

@@ -240,7 +240,7 @@ def test_shared_memory_is_refused_if_written(case: str) -> None:
     for written, name in [((True, False, False), "a"), ((False, False, True), "b")]:
         with pytest.raises(UnsupportedMutation) as refusal:
             private((a, 1.0, b), ("a", "n", "b"), written)
-        assert refusal.value.summary == f"arguments 'a' and 'b' share memory, and '{name}' is written"
+        assert refusal.value.summary == f"'a' and 'b' share memory, and '{name}' is written"
         assert refusal.value.remedy == "pass a copy of one of them"
 
 

@@ -8,6 +8,7 @@ from myia.adjoint.template import adjoint, d, inactive
 
 inactive(rt.keys)
 inactive(rt.shortest, result="int")
+inactive(rt.walked, result="any")
 inactive(rt.array_only, rt.castable, rt.bound, rt.new)
 
 

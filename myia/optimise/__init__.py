@@ -1,0 +1,45 @@
+"""Optimisation of emitted code: the last stage before printing, when all about derivatives is decided.
+
+Each pass takes the parts of one emitted function and gives new ones, and each has a name under which
+`optimise=` switches it off. None changes a result: what is computed is the same to the last bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from myia.optimise.code import Chain, Code
+from myia.optimise.common import share_common
+from myia.optimise.copies import drop_copies
+from myia.optimise.fuse import fuse_chains
+from myia.optimise.reuse import reuse_dead
+from myia.optimise.single import single_operations
+from myia.optimise.sums import add_in_one_pass
+
+__all__ = ["ALL", "Chain", "Code", "optimised"]
+
+ALL: dict[str, str] = {
+    "recompute": "what is cheap is computed again rather than saved; of an array only its shape is saved",
+    "shapes": "a cotangent is not summed back where shapes are known to be the same",
+    "copies": "the compiler's second names for a value, and what nothing reads, are left out",
+    "common": "an operation of the same operands is done once",
+    "accumulate": "a contribution is added to an adjoint in one pass over memory",
+}
+"""The optimisations, each with what it does."""
+
+
+def optimised(code: Code, chosen: frozenset[str], named: Callable[[str], str]) -> Code:
+    """The passes, in order; `chosen`: the names of those to run; `named`: names for new functions."""
+    if chosen & {"copies", "common", "accumulate", "reuse", "fuse"}:
+        code = single_operations(code)
+    if "copies" in chosen:
+        code = drop_copies(code)
+    if "common" in chosen:
+        code = drop_copies(share_common(code))
+    if "fuse" in chosen:
+        code = fuse_chains(code, named)
+    if "accumulate" in chosen:
+        code = add_in_one_pass(code)
+    if "reuse" in chosen:
+        code = reuse_dead(code)
+    return code

@@ -1,0 +1,96 @@
+"""The emitted function that the passes work on, and what they ask of it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+import myia.runtime as rt
+from myia.parse.types import ANY, Array, Type
+
+Block = list[ast.stmt]
+
+
+def _named_like(example: object) -> frozenset[str]:
+    return frozenset(n for n in rt.FACADE if type(getattr(rt, n)) is type(example))
+
+
+OPERATORS = _named_like(rt.add)
+"""NumPy's ufuncs."""
+
+ADJOINTS = frozenset(n for n in _named_like(rt.times) if n not in rt.into.__all__)
+"""Fused backprops of one result."""
+
+ELEMENTWISE = OPERATORS | ADJOINTS
+
+
+@dataclass(frozen=True, eq=False)
+class Chain:
+    """A function of elementwise operations that is run in one pass over memory."""
+
+    name: str
+    parameters: list[str]
+    lines: Block
+    results: list[str]
+
+
+@dataclass(frozen=True, eq=False)
+class Code:
+    """One emitted function: `parts` are its sweeps and its return.
+
+    `users`: the names in the user's source; `types`: what is known of variables; `written`: those in whose
+    memory something is written in place; `fresh` gives unused names;
+    `notes`: why a statement is as it is, for the reader of the emitted code.
+    """
+
+    parts: list[Block]
+    users: frozenset[str]
+    types: Mapping[str, Type]
+    written: frozenset[str]
+    fresh: Callable[[str], str]
+    notes: dict[ast.stmt, str] = field(default_factory=dict)
+    chains: list[Chain] = field(default_factory=list)
+
+    @property
+    def body(self) -> Block:
+        return [s for part in self.parts for s in part]
+
+    def rewritten(self, rewrite: Callable[[Block], Block]) -> Code:
+        """With every block, the innermost first, given to `rewrite`."""
+
+        def inside(block: Block) -> Block:
+            return rewrite([whole(s) for s in block])
+
+        def whole(s: ast.stmt) -> ast.stmt:
+            made: ast.stmt
+            match s:
+                case ast.If(test, body, orelse):
+                    made = ast.If(test, inside(body) or [ast.Pass()], inside(orelse))
+                case ast.For(target, walk, body):
+                    made = ast.For(target, walk, inside(body) or [ast.Pass()], [])
+                case ast.While(test, body):
+                    made = ast.While(test, inside(body) or [ast.Pass()], [])
+                case _:
+                    return s
+            return ast.copy_location(made, s)
+
+        return replace(self, parts=[inside(part) for part in self.parts])
+
+    def is_array(self, name: str) -> bool:
+        """Whether types show that a variable is an array with elements along an axis."""
+        t = self.types.get(name, ANY)
+        return isinstance(t, Array) and t.rank != 0
+
+
+def operation(node: ast.expr | None) -> str | None:
+    """The `name` of a call `rt.name(...)`."""
+    match node:
+        case ast.Call(ast.Attribute(ast.Name("rt"), name)):
+            return name
+    return None
+
+
+def nested_operations(node: ast.AST) -> Iterator[ast.Call]:
+    """The calls of the runtime in an expression."""
+    return (n for n in ast.walk(node) if isinstance(n, ast.Call) and operation(n) is not None)

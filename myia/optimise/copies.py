@@ -1,0 +1,96 @@
+"""Second names for one value, and values that nothing reads, are left out. The user's own names stay.
+
+d_total = d_difference             d_item = rt.negative(d_difference)
+d_item = rt.negative(d_total)  ->
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+from myia.analysis.dataflow import ForwardFlow
+from myia.analysis.liveness import Liveness, liveness
+from myia.analysis.webs import rename
+from myia.optimise.code import ELEMENTWISE, Block, Code, operation
+from myia.optimise.single import is_atom
+from myia.parse.program import names_written
+
+Copies = Mapping[str, str]
+"""Of each copy, the variable that holds the same value."""
+
+
+def drop_copies(code: Code) -> Code:
+    code = _read_originals(code)
+    while True:
+        live, dropped = liveness(code.body), list[ast.stmt]()
+        code = code.rewritten(functools.partial(_without_dead, code, live, dropped))
+        if not dropped:
+            return code
+
+
+def _without_dead(code: Code, live: Liveness, dropped: list[ast.stmt], block: Block) -> Block:
+    dead = [s for s in block if _is_dead(s, code, live)]
+    dropped += dead
+    return [s for s in block if s not in dead]
+
+
+def _read_originals(code: Code) -> Code:
+    pinned = liveness(code.body).pinned
+
+    def transfer(s: ast.stmt, copies: Copies) -> Copies:
+        written = set(names_written(s))
+        if isinstance(s, ast.AugAssign) and isinstance(s.target, ast.Name):
+            written.add(s.target.id)
+        kept = {c: o for c, o in copies.items() if c not in written and o not in written}
+        match s:
+            case ast.Assign([ast.Name(copy)], ast.Name(original)) if (
+                copy != original and copy not in code.users and not {copy, original} & pinned
+            ):
+                return {**kept, copy: kept.get(original, original)}
+        return kept
+
+    def join(a: Copies, b: Copies) -> Copies:
+        return {c: o for c, o in a.items() if b.get(c) == o}
+
+    flow = ForwardFlow(transfer, join)
+    flow.block(code.body, {})
+
+    def read(block: Block) -> Block:
+        return [_reading(s, flow.before.get(s, {})) for s in block]
+
+    return code.rewritten(read)
+
+
+def _reading(s: ast.stmt, copies: Copies) -> ast.stmt:
+    """A simple statement with originals read in place of copies."""
+    if not copies:
+        return s
+    made: ast.stmt
+    match s:
+        case ast.Assign(targets, value):
+            made = ast.Assign([_target(t, copies) for t in targets], rename(value, copies))
+        case ast.AugAssign(target, op, value):
+            made = ast.AugAssign(_target(target, copies), op, rename(value, copies))
+        case ast.Expr(value):
+            made = ast.Expr(rename(value, copies))
+        case ast.Return(ast.expr() as value):
+            made = ast.Return(rename(value, copies))
+        case _:
+            return s
+    return ast.copy_location(made, s)
+
+
+def _target(target: Any, copies: Copies) -> Any:
+    """A place to store: what it is part of is read, a name is written."""
+    return target if isinstance(target, ast.Name) else rename(target, copies)
+
+
+def _is_dead(s: ast.stmt, code: Code, live: Liveness) -> bool:
+    match s:
+        case ast.Assign([ast.Name(name)], value) if name not in code.users and name not in live.pinned:
+            harmless = is_atom(value) or (operation(value) in ELEMENTWISE and name.startswith("d_"))
+            return harmless and name not in live.after[s]
+    return False
