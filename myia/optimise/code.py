@@ -25,6 +25,18 @@ ADJOINTS = frozenset(n for n in _named_like(rt.times) if n not in rt.into.__all_
 ELEMENTWISE = OPERATORS | ADJOINTS
 
 
+FLOATING = frozenset(
+    {
+        "add", "subtract", "multiply", "divide", "negative", "absolute", "sqrt", "square", "reciprocal",
+        "maximum", "minimum", "fmax", "fmin", "exp", "expm1", "exp2", "log", "log1p", "log2", "log10", "sin",
+        "cos", "tan", "tanh", "sinh", "cosh", "arctan", "arcsin", "arccos", "power", "hypot",
+        "times", "quotient", "tanh_adjoint", "maximum_adjoint", "minimum_adjoint", "fmax_adjoint",
+        "fmin_adjoint",
+    }
+)  # fmt: skip
+"""Operations that give floats for floats, of the same dtype: they may be part of a chain."""
+
+
 @dataclass(frozen=True, eq=False)
 class Chain:
     """A function of elementwise operations that is run in one pass over memory."""

@@ -21,21 +21,10 @@ from dataclasses import dataclass, field, replace
 
 from myia.analysis.liveness import Liveness, liveness
 from myia.analysis.webs import rename
-from myia.optimise.code import Block, Chain, Code, operation
+from myia.optimise.code import FLOATING, Block, Chain, Code, operation
 from myia.optimise.single import is_atom
 from myia.parse.program import names_read, names_written
 from myia.parse.types import ANY, Array, is_number
-
-CHAINED = frozenset(
-    {
-        "add", "subtract", "multiply", "divide", "negative", "absolute", "sqrt", "square", "reciprocal",
-        "maximum", "minimum", "fmax", "fmin", "exp", "expm1", "exp2", "log", "log1p", "log2", "log10", "sin",
-        "cos", "tan", "tanh", "sinh", "cosh", "arctan", "arcsin", "arccos", "power", "hypot",
-        "times", "quotient", "tanh_adjoint", "maximum_adjoint", "minimum_adjoint", "fmax_adjoint",
-        "fmin_adjoint",
-    }
-)  # fmt: skip
-"""Operations that may be part of a chain."""
 
 _LONGEST = 24
 """Operations in one chain: more would need more scratch than the first cache holds."""
@@ -81,7 +70,7 @@ class _Fusion:
     def fits(self, s: ast.Assign) -> bool:
         """An operation on numbers and arrays of one rank, by their types."""
         match s:
-            case ast.Assign([ast.Name(name)], ast.Call(_, args, []) as call) if operation(call) in CHAINED:
+            case ast.Assign([ast.Name(name)], ast.Call(_, args, []) as call) if operation(call) in FLOATING:
                 if name in self.live.pinned or not all(map(is_atom, args)):
                     return False
                 ranks = {t.rank for a in args if isinstance(t := self.type_of(a), Array)}

@@ -11,9 +11,12 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, replace
+from typing import Any
 
-from myia.optimise.code import ELEMENTWISE, Block, Code, operation
-from myia.parse.types import ANY, Array, Type, constant_type
+import numpy as np
+
+from myia.optimise.code import ELEMENTWISE, FLOATING, Block, Code, operation
+from myia.parse.types import ANY, Array, Type, constant_type, is_number
 
 _ARITHMETIC: dict[type[ast.operator], str] = {
     ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide",
@@ -87,8 +90,17 @@ class _Splitter:
                 arrays = [t for t in map(self.type_of, args) if isinstance(t, Array)]
                 ranks = [t.rank for t in arrays if t.rank is not None]
                 if arrays:
-                    return Array(None, max(ranks) if len(ranks) == len(arrays) else None)
+                    rank = max(ranks) if len(ranks) == len(arrays) else None
+                    return Array(self.dtype_of(operation(node) or "", args, arrays), rank)
         return ANY
+
+    def dtype_of(self, name: str, args: list[ast.expr], arrays: list[Array]) -> np.dtype[Any] | None:
+        """Double precision stays double; what else there is, the run will show."""
+        double = np.dtype(np.float64)
+        if name not in FLOATING or any(t.dtype is None or t.dtype != double for t in arrays):
+            return None
+        others = [t for t in map(self.type_of, args) if not isinstance(t, Array)]
+        return double if all(map(is_number, others)) else None
 
 
 def is_atom(node: ast.expr) -> bool:
