@@ -19,7 +19,7 @@ NATIVE := runtime/CMakeLists.txt $(wildcard runtime/*.[ch]pp runtime/*/*.[ch]pp)
 # The virtual environment's cmake and ninja first: a machine's may be too old.
 NATIVE_PATH := PATH="$(abspath $(VENV))/bin:$$PATH"
 
-.PHONY: help demo test native-test sanitize lint format bench bench-runtime stub docs nox clean FORCE
+.PHONY: help demo test native-test sanitize lint format bench bench-runtime bench-inplace stub docs nox clean FORCE
 .NOTPARALLEL:
 
 help:
@@ -33,6 +33,7 @@ help:
 	@echo "make native-test    the runtime's own tests, in C++"
 	@echo "make sanitize       the same under the thread, address and undefined-behaviour sanitizers"
 	@echo "make bench-runtime  time the runtime against NumPy and torch, which it installs (gigabytes)"
+	@echo "make bench-inplace  time programs that write in place against JAX, which it installs with torch"
 	@echo "make stub           write myia/_runtime.pyi anew from the compiled module"
 
 demo: $(VENV)/installed-demo
@@ -66,6 +67,9 @@ bench: $(VENV)/installed-bench
 
 bench-runtime: $(VENV)/installed-bench,bench-peers
 	$(RUN) -m benchmarks.runtime
+
+bench-inplace: $(VENV)/installed-bench,bench-peers
+	$(RUN) -m benchmarks.inplace
 
 stub: $(VENV)/installed-lint
 	$(RUN) -m nanobind.stubgen --module myia._runtime --output-file myia/_runtime.pyi
