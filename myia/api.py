@@ -172,13 +172,14 @@ class Gradient:
         try:
             results = compiled.run(*(enter(arguments) if compiled.takes_arrays else arguments))
             if self._single:
-                x, gradient = arguments[self._selected[0]], results[1]
+                x, gradient = arguments[self._selected[0]], results[1] if self.with_value else results
                 if type(gradient) is not float or type(x) is not float:
                     gradient = like(gradient, x, [])
             else:
                 given: list[Any] = []
+                found = results[1:] if self.with_value else results if len(self._selected) > 1 else (results,)
                 gradient = tuple(
-                    [like(d, arguments[k], given) for d, k in zip(results[1:], self._selected, strict=True)]
+                    [like(d, arguments[k], given) for d, k in zip(found, self._selected, strict=True)]
                 )
         except BaseException as error:
             _explain(error, self.__name__)
@@ -218,7 +219,7 @@ class Gradient:
         recorder = Recorder()
         types = tuple(map(type_of, arguments))
         compiled = compile_gradient(
-            self._function, types, self._selected, frozenset(), recorder, self.optimise
+            self._function, types, self._selected, frozenset(), recorder, self.optimise, self.with_value
         )
         recorder.given(arguments)
         before = memory_stats()["live"]
@@ -250,7 +251,7 @@ class Gradient:
         for position in self._selected:
             self._check_differentiable(position, types[position])
         compiled = compile_gradient(
-            self._function, types, self._selected, self._donated, optimise=self.optimise
+            self._function, types, self._selected, self._donated, None, self.optimise, self.with_value
         )
         if len(self._compiled) >= 256:
             self._compiled.pop(next(iter(self._compiled)))

@@ -6,10 +6,12 @@ function --parse--> normal form --adjoint--> adjoint normal form --codegen--> Py
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from types import FunctionType
 from typing import Any
+
+import numpy as np
 
 import myia.adjoint.rules  # noqa: F401 - fills the tables
 from myia.adjoint.code import load_name, runtime_call, shadows_call
@@ -24,7 +26,7 @@ from myia.codegen.load import LoadedModule, load
 from myia.codegen.lower import Lowering
 from myia.codegen.namespace import Namespace
 from myia.errors import NotDifferentiable
-from myia.optimise import ALL, Chain, Code, optimised
+from myia.optimise import ALL, Chain, Code, free_dead, optimised
 from myia.parse.guard import guard
 from myia.parse.infer import Inference
 from myia.parse.normalize import show, text_of
@@ -34,6 +36,7 @@ from myia.parse.trees import own_nodes
 from myia.parse.typed import Typed
 from myia.parse.types import (
     ANY,
+    NumpyScalar,
     Scalar,
     Type,
     describe,
@@ -53,7 +56,8 @@ PairKey = tuple[Typed, tuple[str, ...], frozenset[str]]
 class Compiled:
     """A gradient for one tuple of argument types.
 
-    `run(*arguments)` gives the value and the adjoints of the selected arguments.
+    `run(*arguments)` gives the value, if that is wanted, and the adjoints of the selected arguments: a tuple of
+    them, or the only one.
     """
 
     module: LoadedModule
@@ -89,13 +93,15 @@ def compile_gradient(
     donated: frozenset[int] = frozenset(),
     recorder: Recorder | None = None,
     optimise: frozenset[str] = frozenset(ALL),
+    with_value: bool = True,
 ) -> Compiled:
     """Compile the gradient of `function` with respect to the selected parameters.
 
     `donated`: the parameters whose arguments may be written into; `recorder`: counts what a call keeps;
-    `optimise`: the names of the optimisations to do (`myia.optimise.ALL`).
+    `optimise`: the names of the optimisations to do (`myia.optimise.ALL`); `with_value`: the function's value
+    is wanted too.
     """
-    unit = _Unit(recorder=recorder, optimise=optimise)
+    unit = _Unit(recorder=recorder, optimise=optimise, with_value=with_value)
     if recorder is not None:
         unit.namespace.values["recorder"] = recorder
         unit.namespace.reserved.add("recorder")
@@ -152,6 +158,8 @@ class _Unit:
     checked: set[Typed] = field(default_factory=set)
     recorder: Recorder | None = None
     optimise: frozenset[str] = frozenset(ALL)
+    with_value: bool = True
+    """Whether the gradient gives the value too."""
     chains: list[tuple[Chain, str]] = field(default_factory=list)
     """The functions of one pass over memory that the others call, with the user's file."""
     uses_shadows: bool = False
@@ -179,8 +187,7 @@ class _Unit:
             given = shadows_call("add", load_name(result), ast.Constant(0.0), one)
             seed.append(_assign(adjoints[result], given, at))
         elif result in adjoints:
-            exact = isinstance(typed.result, Scalar) and typed.result.kind == "float"
-            seed.append(_assign(adjoints[result], ast.Constant(1.0) if exact else one, at))
+            seed.append(_assign(adjoints[result], ast.Constant(1.0) if _is_double(typed.result) else one, at))
         elif not is_number(typed.result):
             seed.append(ast.copy_location(ast.Expr(one), at))
         ended: list[ast.expr] = []
@@ -194,7 +201,9 @@ class _Unit:
             else:
                 ended.append(ast.Constant(0.0))  # made an array or a container by the API
         kept: list[ast.stmt] = []
-        if any(result in names_written(s) for s in _all_statements(both.reverse)):
+        if not self.with_value:
+            pass
+        elif any(result in names_written(s) for s in _all_statements(both.reverse)):
             # The reverse sweep restores earlier values of the variable.
             value = fresh("value")
             kept = [_assign(value, ast.Name(result, ast.Load()), at)]
@@ -203,7 +212,8 @@ class _Unit:
             value = fresh("value")  # and earlier elements
             kept = [_assign(value, runtime_call("detached", load_name(result)), at)]
             result = value
-        returned = _result_of([ast.Name(result, ast.Load()), *ended])
+        value_of = [ast.Name(result, ast.Load())] if self.with_value else []
+        returned = _result_of([*value_of, *ended])
         lower = self.lowering(typed, reversal)
         wanted = ", ".join(wrt)
         doc = f"d {program.name} / d {wanted}  ({_file(program)}), specialised for {_signature(typed)}."
@@ -212,7 +222,8 @@ class _Unit:
             *lower.block([*private, *both.setup, *both.forward, *self.counted(both), *kept]),
         ]
         back = lower.block([*seed, *both.reverse])
-        parts = self.optimised(lower, reversal, fresh, sweep, back, lower.block([returned]))
+        own = program.arguments
+        parts = self.optimised(lower, reversal, fresh, own, sweep, back, lower.block([returned]))
         titled = list(zip(("forward", "reverse", ""), parts, strict=True))
         self.printer.function(name, list(program.arguments), doc, titled, program.source.filename)
 
@@ -269,14 +280,15 @@ class _Unit:
             f"{base}_forward",
             list(program.arguments),
             f"{program.name}, and what {base}_backward needs  {place}",
-            [("", self.optimised(lower, reversal, fresh, sweep)[0])],
+            [("", self.optimised(lower, reversal, fresh, program.arguments, sweep)[0])],
             program.source.filename,
         )
+        taken = ["record", d_result, *(["shadows"] if self.uses_shadows else [])]
         self.printer.function(
             f"{base}_backward",
-            ["record", d_result, *(["shadows"] if self.uses_shadows else [])],
+            taken,
             f"The adjoints of {', '.join(active)} in {program.name}  {place}",
-            [("", self.optimised(lower, reversal, fresh, back)[0])],
+            [("", self.optimised(lower, reversal, fresh, taken, back)[0])],
             program.source.filename,
         )
         return base
@@ -398,9 +410,14 @@ class _Unit:
         return Lowering(typed.program, {**typed.types, **reversal.adjoint_types}, self.namespace)
 
     def optimised(
-        self, lower: Lowering, reversal: Reversal, fresh: Callable[[str], str], *parts: list[ast.stmt]
+        self,
+        lower: Lowering,
+        reversal: Reversal,
+        fresh: Callable[[str], str],
+        given: Iterable[str],
+        *parts: list[ast.stmt],
     ) -> list[list[ast.stmt]]:
-        """The parts of an emitted function, with temporaries written where they are used."""
+        """The parts of an emitted function of the parameters `given`, optimised and ready to be printed."""
         nodes = ast.walk(lower.program.source.node)
         users = frozenset(n.id for n in nodes if isinstance(n, ast.Name)) | set(lower.program.arguments)
         base = lower.program.name
@@ -414,7 +431,10 @@ class _Unit:
         code = optimised(code, self.optimise, named)
         self.printer.notes.update(code.notes)
         self.chains += [(chain, lower.program.source.filename) for chain in code.chains]
-        return fold_temporaries(code.parts, users)
+        code = replace(code, parts=fold_temporaries(code.parts, users))
+        if "free" in self.optimise:
+            code = free_dead(code, frozenset(given))
+        return code.parts
 
     def fresh_for(self, program: Program) -> Any:
         """Unused names for one emitted function."""
@@ -502,6 +522,13 @@ def _return_of(program: Program) -> ast.AST:
         return node.body
     returns = [n for n in own_nodes(node.body) if isinstance(n, ast.Return)]
     return max(returns, key=lambda n: n.lineno) if returns else node
+
+
+def _is_double(t: Type) -> bool:
+    """Whether types show that a number is a float of double precision, whose adjoint is seeded with 1.0."""
+    if isinstance(t, NumpyScalar):
+        return t.dtype == np.float64
+    return isinstance(t, Scalar) and t.kind == "float"
 
 
 def _wrong_return(typed: Typed) -> ast.AST | None:

@@ -19,7 +19,7 @@ import linecache
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from myia.adjoint.code import as_index, load_name, runtime_call
+from myia.adjoint.code import load_name
 from myia.adjoint.economy import compute_again, keep_shapes
 from myia.adjoint.handles import bind_handles
 from myia.adjoint.mirror import (
@@ -243,8 +243,7 @@ class _Weaver:
         if name in names_written(step.statement):
             return _push(stack, load_name(name), step.statement)
         assert step.overwritten is not None
-        old = runtime_call("copied_at", load_name(step.overwritten.owner), as_index(step.overwritten.index))
-        return _push(stack, old, step.statement)
+        return _push(stack, step.overwritten.old, step.statement)
 
     def _pop(self, step: Step, name: str) -> ast.stmt:
         stack = self.stacks[step.statement, name]

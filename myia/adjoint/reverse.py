@@ -111,6 +111,8 @@ class Overwritten:
     index: ast.expr
     memory: str
     """The content of the array's class, as `analysis/record.py` calls it."""
+    old: ast.expr
+    """What gives a copy of the elements."""
 
 
 @dataclass(eq=False)

@@ -109,7 +109,7 @@ def _update(e: Emitter, operation: Operation) -> None:
         if e.is_active(y):
             part: ast.expr = item_of(load_name(d_x), i)
             if not scalar:
-                part = runtime_call("copied_at", load_name(d_x), as_index(i))
+                part = copied_item(e, load_name(d_x), i)
             _give(e, operation, part, scalar, operation.function is operator.sub)
         return
     if operation.rule is None:
@@ -138,7 +138,7 @@ def _update(e: Emitter, operation: Operation) -> None:
     )
     read = {n for term in terms for n in names_read(term.value)}
     if new in read:
-        e.reversal.before[e.statement] = [bind(new, runtime_call("copied_at", x, as_index(i)), e.statement)]
+        e.reversal.before[e.statement] = [bind(new, copied_item(e, x, i), e.statement)]
     e.emit(bind(g, runtime_call("take_at", load_name(d_x), as_index(i)), e.statement))
     if old in read:
         e.emit(bind(old, item_of(x, i), e.statement))
@@ -205,7 +205,25 @@ def _overwrites(e: Emitter, owner: str, index: ast.expr) -> None:
 
     representative = e.reversal.aliases.class_of(owner)
     assert representative is not None
-    e.reversal.overwritten[e.statement] = Overwritten(owner, index, content(representative))
+    old = copied_item(e, load_name(owner), index)
+    e.reversal.overwritten[e.statement] = Overwritten(owner, index, content(representative), old)
+
+
+def copied_item(e: Emitter, x: ast.Name, index: ast.expr) -> ast.expr:
+    """The elements of an array that an index selects, in memory of their own; `x` may be its shadow."""
+    t = e.typed.types.get(x.id) or e.reversal.adjoint_types.get(x.id, ANY)
+    if isinstance(t, Array) and t.rank is not None and is_basic(e.typed, index):
+        parts = index.elts if isinstance(index, ast.Tuple) else [index]
+        numbers = [p for p in parts if not isinstance(p, (ast.Slice, ast.Constant)) or _is_integer(p)]
+        if len(numbers) == len(parts) == t.rank:
+            return item_of(x, index)  # a number
+        if len(numbers) < t.rank:
+            return ast.Call(ast.Attribute(item_of(x, index), "copy", ast.Load()), [], [])
+    return runtime_call("copied_at", x, as_index(index))
+
+
+def _is_integer(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, int)
 
 
 def _give(e: Emitter, operation: Operation, g: ast.expr, scalar: bool, negative: bool = False) -> None:

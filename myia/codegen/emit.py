@@ -9,9 +9,12 @@ from __future__ import annotations
 import ast
 import linecache
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 _COLUMN = 48
 _INDENT = "    "
+_LONGEST = 96
+"""Characters of a line with what is let go of after it."""
 
 
 @dataclass
@@ -57,10 +60,12 @@ class Printer:
             self.lines += [f"def {name}(", *(f"{_INDENT}{p}," for p in parameters), "):"]
 
     def _block(self, statements: list[ast.stmt], depth: int) -> None:
-        for statement in statements:
-            self._statement(statement, depth)
+        for statement, following in zip_longest(statements, statements[1:]):
+            if not isinstance(statement, ast.Delete):
+                self._statement(statement, depth, following if isinstance(following, ast.Delete) else None)
 
-    def _statement(self, s: ast.stmt, depth: int) -> None:
+    def _statement(self, s: ast.stmt, depth: int, freed: ast.Delete | None = None) -> None:
+        """`freed`: what is let go of after the statement, on its own line if it is a simple one."""
         match s:
             case ast.If(test, body, orelse):
                 self._line(f"if {_text(test)}:", depth, s)
@@ -80,7 +85,12 @@ class Printer:
                 self._line(f"def {name}({ast.unparse(arguments)}):", depth, s)
                 self._block(body, depth + 1)
             case _:
-                self._line(_text(s), depth, s)
+                text = _text(s)
+                if freed is not None and len(text) + len(also := f"; {_text(freed)}") <= _LONGEST:
+                    text, freed = text + also, None
+                self._line(text, depth, s)
+        if freed is not None:
+            self._line(_text(freed), depth, freed)
 
     def _elif(self, s: ast.If, depth: int) -> None:
         self._line(f"elif {_text(s.test)}:", depth, s)

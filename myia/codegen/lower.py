@@ -107,6 +107,8 @@ class Lowering:
             case ast.BinOp(left, op, right):
                 (left, a), (right, b) = self.expression(left), self.expression(right)
                 result = example_type(OPERATORS[type(op)], (a, b))
+                if isinstance(op, ast.Pow) and _is_two(right) and _is_float_array(a):
+                    return _call("square", left), result  # as ndarray does
                 if (
                     type(op) in _NAMES
                     and isinstance(a, Array) | isinstance(b, Array)
@@ -264,6 +266,14 @@ def _call(name: str, *arguments: ast.expr, keywords: Sequence[ast.keyword] = ())
 
 def _rank(t: Type) -> int | None:
     return t.rank if isinstance(t, Array) else None
+
+
+def _is_two(exponent: ast.expr) -> bool:
+    return isinstance(exponent, ast.Constant) and type(exponent.value) in (int, float) and exponent.value == 2
+
+
+def _is_float_array(t: Type) -> bool:
+    return isinstance(t, Array) and t.rank != 0 and t.dtype is not None and t.dtype.kind == "f"
 
 
 def _numeric(t: Type) -> bool:

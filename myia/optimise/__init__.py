@@ -8,38 +8,48 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from myia.optimise.algebra import simplify
 from myia.optimise.code import Chain, Code
 from myia.optimise.common import share_common
 from myia.optimise.copies import drop_copies
+from myia.optimise.dead import drop_dead
+from myia.optimise.free import free_dead
 from myia.optimise.fuse import fuse_chains
 from myia.optimise.reuse import reuse_dead
 from myia.optimise.scalars import keep_scalars
 from myia.optimise.single import single_operations
 from myia.optimise.sums import add_in_one_pass
 
-__all__ = ["ALL", "Chain", "Code", "optimised"]
+__all__ = ["ALL", "Chain", "Code", "free_dead", "optimised"]
 
 ALL: dict[str, str] = {
     "recompute": "what is cheap is computed again rather than saved; of an array only its shape is saved",
     "shapes": "a cotangent is not summed back where shapes are known to be the same",
     "copies": "the compiler's second names for a value, and what nothing reads, are left out",
+    "algebra": "identities that hold for every float: factors of 1, negatives, squares",
+    "dead": "what neither the result nor a backprop reads is not computed",
     "scalars": "the cotangent of a whole sum stays a number where it is read beside arrays",
     "common": "an operation of the same operands is done once",
     "accumulate": "a contribution is added to an adjoint in one pass over memory",
+    "free": "arrays are let go of at their last use",
 }
 """The optimisations, each with what it does."""
 
 
 def optimised(code: Code, chosen: frozenset[str], named: Callable[[str], str]) -> Code:
     """The passes, in order; `chosen`: the names of those to run; `named`: names for new functions."""
-    if chosen & {"copies", "scalars", "common", "accumulate", "reuse", "fuse"}:
+    if chosen & {"copies", "algebra", "dead", "scalars", "common", "accumulate", "reuse", "fuse"}:
         code = single_operations(code)
     if "copies" in chosen:
         code = drop_copies(code)
     if "scalars" in chosen:
         code = keep_scalars(code)
+    if "algebra" in chosen:
+        code = drop_copies(simplify(code))
     if "common" in chosen:
         code = drop_copies(share_common(code))
+    if "dead" in chosen:
+        code = drop_dead(code)
     if "fuse" in chosen:
         code = fuse_chains(code, named)
     if "accumulate" in chosen:

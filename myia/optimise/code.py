@@ -72,20 +72,7 @@ class Code:
         """With every block, the innermost first, given to `rewrite`."""
 
         def inside(block: Block) -> Block:
-            return rewrite([whole(s) for s in block])
-
-        def whole(s: ast.stmt) -> ast.stmt:
-            made: ast.stmt
-            match s:
-                case ast.If(test, body, orelse):
-                    made = ast.If(test, inside(body) or [ast.Pass()], inside(orelse))
-                case ast.For(target, walk, body):
-                    made = ast.For(target, walk, inside(body) or [ast.Pass()], [])
-                case ast.While(test, body):
-                    made = ast.While(test, inside(body) or [ast.Pass()], [])
-                case _:
-                    return s
-            return ast.copy_location(made, s)
+            return rewrite([with_blocks(s, inside) for s in block])
 
         return replace(self, parts=[inside(part) for part in self.parts])
 
@@ -93,6 +80,21 @@ class Code:
         """Whether types show that a variable is an array with elements along an axis."""
         t = self.types.get(name, ANY)
         return isinstance(t, Array) and t.rank != 0
+
+
+def with_blocks(s: ast.stmt, rewrite: Callable[[Block], Block]) -> ast.stmt:
+    """A loop or a branch with its blocks rewritten; any other statement as it is."""
+    made: ast.stmt
+    match s:
+        case ast.If(test, body, orelse):
+            made = ast.If(test, rewrite(body) or [ast.Pass()], rewrite(orelse))
+        case ast.For(target, walk, body):
+            made = ast.For(target, walk, rewrite(body) or [ast.Pass()], [])
+        case ast.While(test, body):
+            made = ast.While(test, rewrite(body) or [ast.Pass()], [])
+        case _:
+            return s
+    return ast.copy_location(made, s)
 
 
 def operation(node: ast.expr | None) -> str | None:

@@ -7,15 +7,14 @@ d_item = rt.negative(d_total)  ->
 from __future__ import annotations
 
 import ast
-import functools
 from collections.abc import Mapping
 from typing import Any
 
 from myia.analysis.dataflow import ForwardFlow
-from myia.analysis.liveness import Liveness, liveness
+from myia.analysis.liveness import liveness
 from myia.analysis.webs import rename
-from myia.optimise.code import ELEMENTWISE, Block, Code, operation
-from myia.optimise.single import is_atom
+from myia.optimise.code import Block, Code
+from myia.optimise.dead import drop_dead
 from myia.parse.program import names_written
 
 Copies = Mapping[str, str]
@@ -23,18 +22,7 @@ Copies = Mapping[str, str]
 
 
 def drop_copies(code: Code) -> Code:
-    code = _read_originals(code)
-    while True:
-        live, dropped = liveness(code.body), list[ast.stmt]()
-        code = code.rewritten(functools.partial(_without_dead, code, live, dropped))
-        if not dropped:
-            return code
-
-
-def _without_dead(code: Code, live: Liveness, dropped: list[ast.stmt], block: Block) -> Block:
-    dead = [s for s in block if _is_dead(s, code, live)]
-    dropped += dead
-    return [s for s in block if s not in dead]
+    return drop_dead(_read_originals(code), names=False)
 
 
 def _read_originals(code: Code) -> Code:
@@ -86,11 +74,3 @@ def _reading(s: ast.stmt, copies: Copies) -> ast.stmt:
 def _target(target: Any, copies: Copies) -> Any:
     """A place to store: what it is part of is read, a name is written."""
     return target if isinstance(target, ast.Name) else rename(target, copies)
-
-
-def _is_dead(s: ast.stmt, code: Code, live: Liveness) -> bool:
-    match s:
-        case ast.Assign([ast.Name(name)], value) if name not in code.users and name not in live.pinned:
-            harmless = is_atom(value) or (operation(value) in ELEMENTWISE and name.startswith("d_"))
-            return harmless and name not in live.after[s]
-    return False

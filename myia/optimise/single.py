@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from myia.adjoint.code import runtime_call
 from myia.optimise.code import ELEMENTWISE, FLOATING, Block, Code, operation
 from myia.parse.types import ANY, Array, Type, constant_type, is_number
 
@@ -59,12 +60,12 @@ class _Splitter:
                 left, right = self.operands([left, right], s, done)
                 made = ast.BinOp(left, op, right)
                 if any(isinstance(self.type_of(e), Array) for e in (left, right)):
-                    made = _call(_ARITHMETIC[type(op)], left, right)
+                    made = runtime_call(_ARITHMETIC[type(op)], left, right)
             case ast.UnaryOp(ast.USub(), operand) if not isinstance(operand, ast.Constant):
                 (operand,) = self.operands([operand], s, done)
                 made = ast.UnaryOp(ast.USub(), operand)
                 if isinstance(self.type_of(operand), Array):
-                    made = _call("negative", operand)
+                    made = runtime_call("negative", operand)
         if outermost or operation(made) not in ELEMENTWISE or not isinstance(self.type_of(made), Array):
             return made
         name = self.code.fresh("part")
@@ -107,7 +108,3 @@ def is_atom(node: ast.expr) -> bool:
     return isinstance(node, (ast.Name, ast.Constant)) or (
         isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Constant)
     )
-
-
-def _call(name: str, *operands: ast.expr) -> ast.Call:
-    return ast.Call(ast.Attribute(ast.Name("rt", ast.Load()), name, ast.Load()), list(operands), [])

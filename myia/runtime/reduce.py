@@ -58,7 +58,7 @@ __all__ = [
     "hypot_adjoint", "interp_adjoint", "interp_nodes_adjoint", "interp_values_adjoint", "largest_adjoint",
     "linspace_start_adjoint", "linspace_stop_adjoint", "median_adjoint", "nan_extremum_adjoint",
     "nanmean_adjoint", "nanprod_adjoint", "nanstd_adjoint", "nansum_adjoint", "nanvar_adjoint",
-    "prod_adjoint", "prod_of_items_adjoint", "ptp_adjoint", "refuse_spacing", "smallest_adjoint", "spread",
+    "prod_adjoint", "prod_of_items_adjoint", "ptp_adjoint", "refuse_spacing", "share", "smallest_adjoint", "spread",
     "spread_mean", "std_adjoint", "sum_of_items_adjoint", "sumprod_adjoint", "trapezoid_adjoint",
     "trapezoid_nodes_adjoint", "trapezoid_step_adjoint", "var_adjoint",
 ]  # fmt: skip
@@ -140,6 +140,12 @@ def spread_mean(g: Any, a: Any, axis: Axis, keepdims: bool) -> Any:
     """The contribution of `mean`: an equal part of `g` to every element."""
     count = _count(np.shape(a), axis)
     return spread(g / count if count else g, a, axis, keepdims)
+
+
+def share(g: Any, a: Any) -> Any:
+    """The part of `g` that the mean of `a` gives to each element; `g` itself if there is none."""
+    count = _count(np.shape(a), None)
+    return g / count if count else g
 
 
 def _spread_weights(weights: Any, shape: tuple[int, ...], axis: Axis) -> Any:

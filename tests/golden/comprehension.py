@@ -30,4 +30,5 @@ def comprehension_grad(x, n):
             d_x = d_x + (d_power * (k_2 * x ** (k_2 - 1)) if k_2 >= 1 or x > 1 else d_power * k_2 * (power / x) if x and k_2 else d_power * k_2 * math.inf if k_2 and d_power else 0.0)
             power = power_saved.pop()
         test = test_saved.pop()
-    return (total, d_x)
+    del d_items
+    return d_x

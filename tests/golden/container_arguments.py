@@ -14,21 +14,20 @@ def container_arguments_grad(params, x):
         scale = item_2[k]
         product = rt.multiply(scale, h)           # 120: h = np.tanh(scale * h)
         h_saved.append(h)
-        h = rt.tanh(product)
-    total = h.sum()                               # 121: return h.sum()
+        h = rt.tanh(product); del product
     # -- reverse ---------------------------------------------------------------
-    d_h = rt.spread(rt.ones_like(total), h, None, False)  # 121: return h.sum()
+    d_h = rt.spread(1.0, h, None, False)          # 121: return h.sum()
     d_sequence = rt.zeros_like(item_2)            # 119: for scale in params["layers"]:
     for k in reversed(range(count)):
-        d_product = rt.tanh_adjoint(d_h, h)       # 120: h = np.tanh(scale * h)
+        d_product = rt.tanh_adjoint(d_h, h); del d_h  # 120: h = np.tanh(scale * h)
         h = h_saved.pop()
         scale = item_2[k]                         # 119: for scale in params["layers"]:
         d_scale = rt.unbroadcast(rt.times(d_product, h), scale)  # 120: h = np.tanh(scale * h)
-        d_h = rt.times(d_product, scale)
+        d_h = rt.times(d_product, scale); del d_product
         d_sequence = rt.add_at(d_sequence, k, d_scale)  # 119: for scale in params["layers"]:
     d_params = rt.zeros_like(params)
-    d_params = rt.add_at(d_params, 'layers', d_sequence)
+    d_params = rt.add_at(d_params, 'layers', d_sequence); del d_sequence
     d_item = rt.vector_outer(d_h, x)              # 118: h = params["w"] @ x
-    d_x = rt.array_dot(d_h, item)
-    d_params = rt.add_at(d_params, 'w', d_item)
-    return (total, d_params, d_x)
+    d_x = rt.array_dot(d_h, item); del d_h, item
+    d_params = rt.add_at(d_params, 'w', d_item); del d_item
+    return (d_params, d_x)

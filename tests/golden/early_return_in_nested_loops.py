@@ -44,8 +44,6 @@ def early_return_in_nested_loops_grad(x, rows):
     test_3 = returned                             # 77: for row in rows:
     if test_3:
         pass
-    else:
-        result = total                            # 82: return total
     # -- reverse ---------------------------------------------------------------
     d_result = 1.0                                # 82: return total
     if test_3:                                    # 77: for row in rows:
@@ -64,6 +62,7 @@ def early_return_in_nested_loops_grad(x, rows):
             total = total_saved.pop()             # 79: total = total + x * item
             d_x = d_x + (d_total * item if d_total else 0.0)
             item = item_saved.pop()               # 78: for item in row:
+        del _
         steps = steps_saved.pop()
         count_2 = count_2_saved.pop()
-    return (result, d_x)
+    return d_x

@@ -12,7 +12,6 @@ def loop_with_saves_grad(x, n):
         product_2 = k * x
         y_saved.append(y)
         y = product + product_2
-    value = y                                     # 48: return y
     # -- reverse ---------------------------------------------------------------
     d_y = 1.0                                     # 48: return y
     d_x = 0.0                                     # 46: for k in range(n):
@@ -23,4 +22,4 @@ def loop_with_saves_grad(x, n):
         d_y = d_y * y
         d_y = d_y + d_product * y
     d_x = d_x + d_y                               # 45: y = x
-    return (value, d_x)
+    return d_x

@@ -32,10 +32,10 @@ def nested_function_grad(x, scale):
     total = scaled_2 + scaled_3
     # -- reverse ---------------------------------------------------------------
     d_total = 1.0                                 # 113: return scaled(x) + scaled(x + 1.0)
-    parts = scaled_backward(scaled_3_record, d_total)
+    parts = scaled_backward(scaled_3_record, d_total); del scaled_3_record
     d_scale = parts[0]
-    d_total_2 = parts[1]
-    parts_2 = scaled_backward(scaled_2_record, d_total)
+    d_total_2 = parts[1]; del parts
+    parts_2 = scaled_backward(scaled_2_record, d_total); del scaled_2_record
     d_scale = d_scale + parts_2[0]
-    d_x = d_total_2 + parts_2[1]
-    return (total, d_x, d_scale)
+    d_x = d_total_2 + parts_2[1]; del parts_2
+    return (d_x, d_scale)

@@ -24,6 +24,7 @@ def recursion_backward(record, d_result):
     else:
         d_x = d_result * recursion_2 if d_result else 0.0  # 99: return x * recursion(x, n - 1)
         d_x = d_x + recursion_backward(recursion_2_record, d_result * x if d_result else 0.0)
+        del recursion_2_record
     return d_x
 
 
@@ -32,7 +33,7 @@ def recursion_grad(x, n):
     # -- forward ---------------------------------------------------------------
     test = n == 0                                 # 97: if n == 0:
     if test:
-        result = 1.0                              # 98: return 1.0
+        pass
     else:
         difference = n - 1                        # 99: return x * recursion(x, n - 1)
         recursion_2, recursion_2_record = recursion_forward(x, difference)
@@ -43,5 +44,5 @@ def recursion_grad(x, n):
         d_x = 0.0
     else:
         d_x = d_result * recursion_2              # 99: return x * recursion(x, n - 1)
-        d_x = d_x + recursion_backward(recursion_2_record, d_result * x)
-    return (result, d_x)
+        d_x = d_x + recursion_backward(recursion_2_record, d_result * x); del recursion_2_record
+    return d_x

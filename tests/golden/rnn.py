@@ -22,15 +22,15 @@ def rnn_grad(w, u, b, inputs):
         product = rt.matvec(w, h)                 # 69: h = np.tanh(w @ h + u @ x + b)
         product_shape_saved.append(product_shape)
         product_shape = product.shape
-        product_2 = rt.matvec(u, x)
+        product_2 = rt.matvec(u, x); del x
         product_2_shape_saved.append(product_2_shape)
         product_2_shape = product_2.shape
-        total_2 = rt.add(product, product_2)
+        total_2 = rt.add(product, product_2); del product, product_2
         total_2_shape_saved.append(total_2_shape)
         total_2_shape = total_2.shape
-        total = rt.add(total_2, b)
+        total = rt.add(total_2, b); del total_2
         h_saved.append(h)
-        h = rt.tanh(total)
+        h = rt.tanh(total); del total
         product_3_saved.append(product_3)         # 70: loss = loss + np.sum(h * h)
         product_3 = rt.multiply(h, h)
         loss = loss + rt.sum(product_3)
@@ -43,23 +43,23 @@ def rnn_grad(w, u, b, inputs):
     d_u_outer = rt.OuterSum(d_u)
     d_w_outer = rt.OuterSum(d_w)
     for k in reversed(range(count)):
-        part = rt.times(rt.spread(d_loss, product_3, None, False), h)  # 70: loss = loss + np.sum(h * h)
+        part = rt.times(rt.spread(d_loss, product_3, None, False), h); del product_3  # 70: loss = loss + np.sum(h * h)
         d_h = rt.add(d_h, part)
-        d_h = rt.add(d_h, part)
+        d_h = rt.add(d_h, part); del part
         product_3 = product_3_saved.pop()
-        d_total = rt.tanh_adjoint(d_h, h)         # 69: h = np.tanh(w @ h + u @ x + b)
+        d_total = rt.tanh_adjoint(d_h, h); del d_h  # 69: h = np.tanh(w @ h + u @ x + b)
         h = h_saved.pop()
         d_total_2 = rt.sum_to(d_total, total_2_shape)
-        d_b += rt.unbroadcast(d_total, b)
+        d_b += rt.unbroadcast(d_total, b); del d_total
         total_2_shape = total_2_shape_saved.pop()
         d_product = rt.sum_to(d_total_2, product_shape)
-        d_product_2 = rt.sum_to(d_total_2, product_2_shape)
+        d_product_2 = rt.sum_to(d_total_2, product_2_shape); del d_total_2
         x = inputs[k]                             # 68: for x in inputs:
         product_2_shape = product_2_shape_saved.pop()  # 69: h = np.tanh(w @ h + u @ x + b)
-        d_u_outer.add(d_product_2, x)
+        d_u_outer.add(d_product_2, x); del d_product_2, x
         product_shape = product_shape_saved.pop()
         d_w_outer.add(d_product, h)
-        d_h = rt.array_dot(d_product, w)
-    d_u_outer.finish()                            # 68: for x in inputs:
-    d_w_outer.finish()
-    return (loss, d_w, d_u, d_b)
+        d_h = rt.array_dot(d_product, w); del d_product
+    d_u_outer.finish(); del d_u_outer             # 68: for x in inputs:
+    d_w_outer.finish(); del d_w_outer
+    return (d_w, d_u, d_b)

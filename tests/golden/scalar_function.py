@@ -19,4 +19,4 @@ def scalar_function_grad(x, y):
     d_sin = d_z * y                               # 28: z = math.sin(x) * y
     d_y = d_y + d_z * sin
     d_x = d_x + d_sin * math.cos(x)
-    return (total, d_x, d_y)
+    return (d_x, d_y)

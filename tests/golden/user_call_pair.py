@@ -5,14 +5,14 @@
 def stretched_forward(x, factor):
     """stretched, and what stretched_backward needs  (tests/golden_programs.py:85), specialised for x: float64[1], factor: float."""
     y = rt.multiply(x, factor)                    # 86: y = x * factor
-    tanh = rt.tanh(y)                             # 87: return np.tanh(y)
+    tanh = rt.tanh(y); del y                      # 87: return np.tanh(y)
     return (tanh, (factor, tanh))
 
 
 def stretched_backward(record, d_tanh):
     """The adjoints of x in stretched  (tests/golden_programs.py:85), specialised for x: float64[1], factor: float."""
     factor, tanh = record
-    d_x = rt.times(rt.tanh_adjoint(d_tanh, tanh), factor)  # 86: y = x * factor
+    d_x = rt.times(rt.tanh_adjoint(d_tanh, tanh), factor); del tanh  # 86: y = x * factor
     return d_x
 
 
@@ -22,10 +22,11 @@ def user_call_pair_grad(x):
     stretched_2, stretched_2_record = stretched_forward(x, 2.0)  # 92: return np.sum(stretched(x, 2.0) * stretched(x, 3.0))
     stretched_3, stretched_3_record = stretched_forward(x, 3.0)
     product = rt.multiply(stretched_2, stretched_3)
-    total = rt.sum(product)
     # -- reverse ---------------------------------------------------------------
-    d_product = rt.spread(rt.ones_like(total), product, None, False)  # 92: return np.sum(stretched(x, 2.0) * stretched(x, 3.0))
+    d_product = rt.spread(1.0, product, None, False); del product  # 92: return np.sum(stretched(x, 2.0) * stretched(x, 3.0))
     d_stretched_2 = rt.unbroadcast(rt.times(d_product, stretched_3), stretched_2)
     d_x = stretched_backward(stretched_3_record, rt.unbroadcast(rt.times(d_product, stretched_2), stretched_3))
+    del d_product, stretched_2, stretched_3, stretched_3_record
     d_x = rt.add(d_x, stretched_backward(stretched_2_record, d_stretched_2))
-    return (total, d_x)
+    del d_stretched_2, stretched_2_record
+    return d_x

@@ -30,7 +30,6 @@ def while_with_break_grad(a):
                 steps = steps + 1                 # 60: steps += 1
         else:
             break                                 # 55: while steps < 50:
-    value = x                                     # 61: return x
     # -- reverse ---------------------------------------------------------------
     d_x = 1.0                                     # 61: return x
     d_a = 0.0                                     # 55: while steps < 50:
@@ -48,4 +47,4 @@ def while_with_break_grad(a):
         d_x = d_x - (d_total * quotient / x if d_total else 0.0)
         quotient = quotient_saved.pop()
     d_a = d_a + d_x                               # 53: x = a
-    return (value, d_a)
+    return d_a

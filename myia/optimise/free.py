@@ -1,0 +1,83 @@
+"""Arrays are let go of at their last use, in both sweeps: a local variable would hold them to the end.
+
+    d_total = rt.tanh_adjoint(d_h, h)          d_total = rt.tanh_adjoint(d_h, h)
+    d_b = rt.unbroadcast(d_total, b)    ->     d_b = rt.unbroadcast(d_total, b)
+    ...                                        del d_total
+
+What a loop or a branch uses last is let go of after it, if it is certainly bound then. What only one side of
+a branch uses may stay until the end: that is safe, and seldom large.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import replace
+from itertools import zip_longest
+
+from myia.analysis.dataflow import ForwardFlow
+from myia.analysis.liveness import all_read, liveness
+from myia.optimise.code import Block, Code, with_blocks
+from myia.parse.program import blocks_of, names_written, statements_of
+from myia.parse.types import ANY, may_hold_array
+
+Names = frozenset[str]
+
+_NOTHING = ast.Pass()
+
+
+def free_dead(code: Code, given: Names) -> Code:
+    """`given`: the parameters of the function, which the caller holds anyway."""
+    live = liveness(code.body)
+    certain = _bound_after(code.body, given)
+    bound = {n for s in statements_of(code.body) for n in names_written(s)} - live.pinned
+    arrays = {n for n in bound if may_hold_array(code.types.get(n, ANY))} - _plain(code.body)
+    ended = (ast.Return, ast.Raise, ast.Break, ast.FunctionDef)
+
+    def dying(s: ast.stmt) -> Names:
+        if isinstance(s, ended):
+            return frozenset()
+        mentioned = {n for inner in statements_of([s]) for n in (*all_read(inner), *names_written(inner))}
+        return frozenset(mentioned & arrays - live.after[s])
+
+    # What is let go of where it is used need not be after the loop or branch around that.
+    simple = {n for s in statements_of(code.body) if not blocks_of(s) for n in dying(s)}
+
+    def freeing(block: Block, outside: Names = frozenset()) -> Block:
+        done: Block = []
+        for s, following in zip_longest(block, block[1:], fillvalue=_NOTHING):
+            dead = dying(s) - {*names_written(following)}
+            if blocks_of(s):
+                dead = dead & certain.get(s, frozenset()) - simple - outside
+                inner = outside | dead
+                s = with_blocks(s, lambda b, inner=inner: freeing(b, inner))
+            done.append(s)
+            if dead:
+                targets: list[ast.expr] = [ast.Name(n, ast.Del()) for n in sorted(dead)]
+                done.append(ast.copy_location(ast.Delete(targets), s))
+        return done
+
+    return replace(code, parts=[freeing(part) for part in code.parts])
+
+
+def _plain(block: Block) -> set[str]:
+    """Variables of the compiler's own that hold no array: stacks, which the reverse sweep empties, shapes, counts."""
+    found = set()
+    for s in statements_of(block):
+        match s:
+            case ast.Assign(
+                [ast.Name(name)],
+                ast.List([]) | ast.Constant(int()) | ast.Attribute(_, "shape") | ast.Call(ast.Name("len")),
+            ):
+                found.add(name)
+    return found
+
+
+def _bound_after(block: Block, given: Names) -> dict[ast.stmt, Names]:
+    """The variables certainly bound after each statement."""
+
+    def transfer(s: ast.stmt, bound: Names) -> Names:
+        return bound.union(names_written(s))
+
+    flow = ForwardFlow(transfer, lambda a, b: a & b)
+    flow.block(block, given)
+    return flow.after
