@@ -40,3 +40,17 @@ def as_index(index: ast.expr) -> ast.expr:
         case ast.Tuple(elements):
             return ast.Tuple([as_index(e) for e in elements], ast.Load())
     return index
+
+
+FOR_SHAPE = {"unbroadcast": 1, "zeros_like": 0, "form": 0, "spread": 1, "spread_mean": 1}
+"""Functions of the runtime that ask one operand only for its shape and dtype, with its position."""
+
+
+def asked_for_shape(node: ast.AST) -> tuple[str, ast.Call, int] | None:
+    """Of a call that asks a variable for its shape only: the function, the call, and the operand's position."""
+    match node:
+        case ast.Call(ast.Attribute(ast.Name("rt"), function), args) if function in FOR_SHAPE:
+            at = FOR_SHAPE[function]
+            if at < len(args) and isinstance(args[at], ast.Name):
+                return function, node, at
+    return None

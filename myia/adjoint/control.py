@@ -73,17 +73,58 @@ def sweeps(
     they were before the forward sweep. `recorder`: counts what is kept, for a report. `economical`: what is
     cheap to compute again is not saved.
     """
+    named = _remembering(fresh)
+    mirror = _mirrored(program, reversal, named, ended, restored, economical, contents=False)
+    if economical and reversal.aliases.shadowed:
+        other = _mirrored(program, reversal, named, ended, restored, True, contents=True)
+        if other.restored() <= mirror.restored():
+            mirror = other
+    nodes = mirror.nodes
+    weaver = _Weaver(program, nodes, mirror.skeleton, mirror.records, mirror.reads, fresh, recorder)
+    reverse = weaver.reverse(nodes)
+    forward = weaver.forward(nodes)
+    saved = weaver.carried(forward, reverse, ended) if split else ()
+    return Sweeps(weaver.setup(saved), forward, reverse, saved, weaver.kept(forward, reverse))
+
+
+@dataclass(frozen=True, eq=False)
+class _Mirror:
+    """The mirrored program and what must be saved for it."""
+
+    nodes: list[Node]
+    skeleton: list[ast.stmt]
+    reads: dict[ast.stmt, frozenset[str]]
+    records: Records
+
+    def restored(self) -> set[ast.AST]:
+        """The statements before which elements are saved that they write over."""
+        stores = (step for step in steps_of(self.nodes) if step.overwritten is not None)
+        return {s.origin for s in stores if s.overwritten and s.overwritten.memory in self.saves(s.statement)}
+
+    def saves(self, s: ast.stmt) -> tuple[str, ...]:
+        return self.records.saves.get(s, ())
+
+
+def _mirrored(
+    program: Program,
+    reversal: Reversal,
+    named: Callable[[str, object], str],
+    ended: frozenset[str],
+    restored: frozenset[str],
+    economical: bool,
+    contents: bool,
+) -> _Mirror:
+    """`contents`: what is read from arrays that are written in place may be read again in the reverse sweep."""
     aliases = reversal.aliases
     at_start = frozenset(contents_of(restored, aliases))
     saving: set[ast.AST] = set()
-    named = _remembering(fresh)
     while True:
         nodes = MirrorBuilder(reversal, named, saving).block(program.body)
         nodes.insert(0, Point([], ended))
         computed: frozenset[str] = frozenset()
         if economical:
-            computed = compute_again(nodes, reversal.typed, aliases)
-            keep_shapes(nodes, reversal.typed, named, saving)
+            computed = compute_again(nodes, reversal.typed, aliases, contents)
+            keep_shapes(nodes, reversal.typed, program.arguments, named, saving)
         bind_handles(nodes, reversal)
         count_loops(nodes)
         reads: dict[ast.stmt, frozenset[str]] = {}
@@ -97,14 +138,9 @@ def sweeps(
         records = to_be_recorded(skeleton, reads, overwrites, at_start)
         found = {step.origin for step in steps_of(nodes) if step.statement in records.saves}
         if found <= saving:
-            break
+            return _Mirror(nodes, skeleton, reads, records)
         # A statement that saves must be passed in the reverse sweep, to restore: so must its loop and branch.
         saving |= found
-    weaver = _Weaver(program, nodes, skeleton, records, reads, fresh, recorder)
-    reverse = weaver.reverse(nodes)
-    forward = weaver.forward(nodes)
-    saved = weaver.carried(forward, reverse, ended) if split else ()
-    return Sweeps(weaver.setup(saved), forward, reverse, saved, weaver.kept(forward, reverse))
 
 
 def _remembering(fresh: Callable[[str], str]) -> Callable[[str, object], str]:

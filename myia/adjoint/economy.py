@@ -8,24 +8,29 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Callable, Iterator
+import operator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
-from myia.adjoint.code import runtime_call
+import numpy as np
+
+from myia.adjoint.code import asked_for_shape, runtime_call
 from myia.adjoint.mirror import Branch, Loop, Node, Point, Step, reads_of, steps_of
-from myia.analysis.alias import Aliases
+from myia.analysis.alias import Aliases, is_basic
 from myia.parse.program import names_read, names_written
 from myia.parse.typed import Typed
 from myia.parse.types import ANY, Array, List, Tuple, is_number
 
 
-def compute_again(nodes: list[Node], typed: Typed, aliases: Aliases) -> frozenset[str]:
+def compute_again(nodes: list[Node], typed: Typed, aliases: Aliases, contents: bool) -> frozenset[str]:
     """Compute again, in the reverse sweep, what costs less than saving; gives the names.
 
-    That is the sum, difference, product or negation of two numbers, and an item of a sequence: an
-    operation whose operands the reverse sweep has anyway, or that do not change in the loop.
+    That is an item of a sequence, and the sum, difference, product or negation of numbers or arrays: an
+    operation whose operands the reverse sweep has anyway, or that do not change in the loop. `contents`: also
+    what is read from arrays that are written in place, so that what is written over must be restored.
     """
-    search = _Recomputation(nodes, typed, aliases)
+    search = _Recomputation(nodes, typed, aliases, contents)
     search.block(nodes, inside=False)
     return frozenset(search.computed)
 
@@ -35,6 +40,7 @@ class _Recomputation:
     nodes: list[Node]
     typed: Typed
     aliases: Aliases
+    contents: bool
     computed: set[str] = field(default_factory=set)
     steady: set[str] = field(default_factory=set)
     """Names that no loop writes, and positions of loops."""
@@ -74,9 +80,7 @@ class _Recomputation:
 
     def consider(self, block: list[Node], step: Step) -> None:
         match step.statement:
-            case ast.Assign([ast.Name(name)], value) if (
-                self.is_cheap(name, value) and self.definitions[name] == 1
-            ):
+            case ast.Assign([ast.Name(name)], value):
                 pass
             case _:
                 return
@@ -84,39 +88,80 @@ class _Recomputation:
         readers = [k for k, node in enumerate(block) if name in reverse_reads([node])]
         if not readers or readers[0] < first or name in reverse_reads(_without(self.nodes, block)):
             return
+        if not isinstance(value, ast.Subscript) and not _is_read(name, [block[k] for k in readers]):
+            return  # only its shape is asked for
         last = readers[-1]
-        operands = names_read(value)
-        if name in operands:
-            return  # its operand is gone
-        if operands & {n for s in steps_of(block[first + 1 : last + 1]) for n in names_written(s.statement)}:
-            return
-        at_hand = self.steady | reverse_reads(block[first : last + 1]) | self.candidates(block)
-        if not operands <= at_hand:
+        if not self.is_repeatable(block, first, last):
             return
         again = ast.copy_location(ast.Assign([ast.Name(name, ast.Store())], value), step.statement)
         _insert_after(block, last, name, Point([again]))
         self.computed.add(name)
 
-    def candidates(self, block: list[Node]) -> set[str]:
-        """Names of a block that may be computed again themselves."""
-        found = set()
-        for node in block:
-            match node:
-                case Step(ast.Assign([ast.Name(name)], value)) if self.is_cheap(name, value):
-                    found.add(name)
-        return found
-
-    def is_cheap(self, name: str, value: ast.expr) -> bool:
-        match value:
-            case ast.BinOp(_, ast.Add() | ast.Sub() | ast.Mult()) | ast.UnaryOp(ast.USub()):
+    def is_repeatable(self, block: list[Node], first: int, last: int) -> bool:
+        """Whether what the step at `first` computes can be computed again once the reverse sweep has passed what
+        comes after `last`: its operands are there, or can be computed again themselves, and are what they were.
+        """
+        match block[first]:
+            case Step(ast.Assign([ast.Name(name)], value)) as step if self.definitions[name] == 1:
                 operands = names_read(value)
-                return all(is_number(self.typed.types.get(n, ANY)) for n in (name, *operands))
-            case ast.Subscript(ast.Name(owner), ast.Name() | ast.Constant() as index):
-                if self.aliases.in_shadow(owner) and self.aliases.class_of(owner) not in self.settled:
-                    return False  # it may be overwritten, and would have to be saved
-                sequence = isinstance(self.typed.types.get(owner, ANY), (Array, List, Tuple))
-                return sequence and is_number(self.typed.type_of(index))
-        return False
+            case _:
+                return False
+        if name in operands or not self.is_cheap(step, name, value):
+            return False
+        between = list(steps_of(block[first + 1 : last + 1]))
+        if operands & {n for s in between for n in names_written(s.statement)}:
+            return False
+        memory = self.aliases.shadow_classes(operands)
+        if any(memory & self.aliases.writers.get(s.origin, frozenset()) for s in between):
+            return False
+        at_hand = self.steady | reverse_reads(block[first : last + 1])
+        return all(self.is_repeatable_before(block, n, first, last) for n in operands - at_hand)
+
+    def is_repeatable_before(self, block: list[Node], name: str, first: int, last: int) -> bool:
+        made = [k for k, node in enumerate(block[:first]) if isinstance(node, Step) and name in names_written(node.statement)]
+        return len(made) == 1 and self.is_repeatable(block, made[0], last)
+
+    def is_cheap(self, step: Step, name: str, value: ast.expr) -> bool:
+        operands = names_read(value)
+        types = [self.typed.types.get(n, ANY) for n in (name, *sorted(operands))]
+        match value:
+            case ast.BinOp(_, ast.Add() | ast.Sub() | ast.Mult()) | ast.UnaryOp(ast.USub()) if all(
+                map(is_number, types)
+            ):
+                return True
+            case ast.Subscript(ast.Name(owner), index):
+                if isinstance(self.typed.types.get(owner), Array) and is_basic(self.typed, index):
+                    # A number, or a view, which has the very shadow that it had.
+                    known = is_number(types[0]) or isinstance(types[0], Array)
+                    return known and (self.contents or self.is_settled(owner))
+                sequence = isinstance(self.typed.types.get(owner, ANY), (List, Tuple))
+                plain = isinstance(index, (ast.Name, ast.Constant)) and is_number(self.typed.type_of(index))
+                return sequence and plain and self.is_settled(owner)
+        operation = self.typed.operations.get(step.origin) if isinstance(step.origin, ast.stmt) else None
+        if operation is None or operation.function not in _CHEAP:
+            return False
+        if self.aliases.in_shadow(name):  # another array would have another shadow
+            return False
+        if operation.function is operator.pow and not _is_two(value):
+            return False
+        return isinstance(types[0], Array) and all(isinstance(t, Array) or is_number(t) for t in types)
+
+    def is_settled(self, owner: str) -> bool:
+        """Whether nothing is written into it from the outermost loop on: reading it again is safe."""
+        return not self.aliases.in_shadow(owner) or self.aliases.class_of(owner) in self.settled
+
+
+_CHEAP: frozenset[Any] = frozenset(
+    {
+        operator.add, operator.sub, operator.mul, operator.truediv, operator.neg, operator.pow,
+        np.add, np.subtract, np.multiply, np.divide, np.negative, np.square, np.maximum, np.minimum,
+    }
+)  # fmt: skip
+"""Operations on arrays that take about as long as reading their result from memory would."""
+
+
+def _is_two(value: ast.expr) -> bool:
+    return isinstance(value, ast.BinOp) and isinstance(value.right, ast.Constant) and value.right.value == 2
 
 
 def _insert_after(block: list[Node], last: int, name: str, point: Point) -> None:
@@ -132,79 +177,110 @@ def _insert_after(block: list[Node], last: int, name: str, point: Point) -> None
 
 
 def keep_shapes(
-    nodes: list[Node], typed: Typed, named: Callable[[str, object], str], saving: set[ast.AST]
+    nodes: list[Node],
+    typed: Typed,
+    arguments: Collection[str],
+    named: Callable[[str, object], str],
+    saving: set[ast.AST],
 ) -> None:
-    """Where an array is only asked for its shape, to sum a broadcast away, save the shape instead."""
+    """Where an array is only asked for its shape and dtype, save those instead.
+
+    As a tuple where only a broadcast is summed away, else as an array without memory (`rt.form`).
+    """
     read = {name for code in _codes(nodes) for name in _read_but_for_shape(code)}
-    asked = {name for code in _codes(nodes) for name in _asked_for_shape(code)}
-    in_loops = {name: s for s in _steps_in_loops(nodes) for name in names_written(s.statement)}
-    shapes: dict[str, str] = {}
-    for name in sorted(asked - read):
+    asked: dict[str, set[str]] = {}
+    for code in _codes(nodes):
+        for function, name in _asked_for_shape(code):
+            asked.setdefault(name, set()).add(function)
+    made = {name for step in steps_of(nodes) for name in names_written(step.statement)}
+    shapes: dict[str, ast.stmt] = {}
+    for name in sorted(asked.keys() & made - read):
         t = typed.types.get(name, ANY)
-        if name in in_loops and isinstance(t, Array) and t.rank != 0:
-            shapes[name] = named(f"{name}_shape", name)
+        if isinstance(t, Array) and t.rank is not None and t.rank > 0:
+            array = ast.Name(name, ast.Load())
+            if asked[name] == {"unbroadcast"}:
+                kept, value = named(f"{name}_shape", name), ast.Attribute(array, "shape", ast.Load())
+            else:
+                kept, value = named(f"{name}_form", name), runtime_call("form", array)
+                typed.types[kept] = t
+            shapes[name] = ast.Assign([ast.Name(kept, ast.Store())], value)
     if shapes:
         _use_shapes(nodes, shapes, saving)
+        for name in sorted(shapes.keys() & set(arguments)):
+            noted = ast.copy_location(copy.copy(shapes[name]), typed.program.source.node)
+            nodes.insert(0, Step(noted, [], noted))
 
 
-def _use_shapes(nodes: list[Node], shapes: dict[str, str], saving: set[ast.AST]) -> None:
+def _use_shapes(nodes: list[Node], shapes: dict[str, ast.stmt], saving: set[ast.AST]) -> None:
+    """`shapes`: for each array, the statement that notes its shape."""
+    kept = {name: names_written(s)[0] for name, s in shapes.items()}
+    tuples = {kept[name] for name, s in shapes.items() if isinstance(getattr(s, "value", None), ast.Attribute)}
+    replacement = _ShapeOf(kept, frozenset(tuples))
     for block in _blocks(nodes):
         for step in [node for node in block if isinstance(node, Step)]:
             for name in names_written(step.statement):
                 if name not in shapes:
                     continue
-                value = ast.Attribute(ast.Name(name, ast.Load()), "shape", ast.Load())
-                kept = ast.copy_location(
-                    ast.Assign([ast.Name(shapes[name], ast.Store())], value), step.statement
-                )
+                noted = ast.copy_location(copy.copy(shapes[name]), step.statement)
                 origin = step.origin.targets[0] if isinstance(step.origin, ast.Assign) else step.origin
-                block.insert(_position(block, step) + 1, Step(kept, [], origin, origin in saving))
+                block.insert(_position(block, step) + 1, Step(noted, [], origin, origin in saving))
         for node in block:
             if isinstance(node, (Step, Point)):
                 node.code = [
                     s
-                    if shapes.keys().isdisjoint(_asked_for_shape([s]))
-                    else _ShapeOf(shapes).visit(copy.deepcopy(s))
+                    if shapes.keys().isdisjoint(name for _, name in _asked_for_shape([s]))
+                    else replacement.visit(copy.deepcopy(s))
                     for s in node.code
                 ]
 
 
 @dataclass
 class _ShapeOf(ast.NodeTransformer):
-    """`rt.unbroadcast(g, name)` becomes `rt.sum_to(g, shape)`."""
+    """`rt.unbroadcast(g, x)` becomes `rt.sum_to(g, x_shape)`, `rt.spread(g, x)` becomes `rt.spread(g, x_form)`."""
 
-    shapes: dict[str, str]
+    kept: dict[str, str]
+    shapes: frozenset[str]
+    """Those of `kept` that are tuples."""
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         self.generic_visit(node)
-        match node:
-            case ast.Call(ast.Attribute(ast.Name("rt"), "unbroadcast"), [g, ast.Name(name)]) if (
-                name in self.shapes
-            ):
-                return runtime_call("sum_to", g, ast.Name(self.shapes[name], ast.Load()))
+        if (asked := asked_for_shape(node)) is not None:
+            _, call, at = asked
+            array = call.args[at]
+            if isinstance(array, ast.Name) and array.id in self.kept:
+                kept = ast.Name(self.kept[array.id], ast.Load())
+                if kept.id in self.shapes:
+                    return runtime_call("sum_to", call.args[0], kept)
+                return ast.Call(call.func, [*call.args[:at], kept, *call.args[at + 1 :]], [])
         return node
 
 
+def _is_read(name: str, nodes: list[Node]) -> bool:
+    """Whether reverse code reads the value of a variable, not only its shape."""
+    return any(name in _read_but_for_shape(code) for code in _codes(nodes))
+
+
 def _read_but_for_shape(code: list[ast.stmt]) -> Iterator[str]:
-    """The names code reads, those left out that it only sums a broadcast back to."""
+    """The names code reads, those left out that it only asks for their shape."""
     pending: list[ast.AST] = list(code)
     while pending:
         node = pending.pop()
-        match node:
-            case ast.Call(ast.Attribute(ast.Name("rt"), "unbroadcast"), [g, ast.Name()]):
-                pending.append(g)
-            case ast.Name(name):
-                yield name
-            case _:
-                pending.extend(ast.iter_child_nodes(node))
+        if (asked := asked_for_shape(node)) is not None:
+            _, call, at = asked
+            pending.extend(call.args[:at] + call.args[at + 1 :])
+        elif isinstance(node, ast.Name):
+            yield node.id
+        else:
+            pending.extend(ast.iter_child_nodes(node))
 
 
-def _asked_for_shape(code: list[ast.stmt]) -> Iterator[str]:
+def _asked_for_shape(code: list[ast.stmt]) -> Iterator[tuple[str, str]]:
+    """The functions that ask for a shape only, each with the name that it asks."""
     for statement in code:
         for node in ast.walk(statement):
-            match node:
-                case ast.Call(ast.Attribute(ast.Name("rt"), "unbroadcast"), [_, ast.Name(name)]):
-                    yield name
+            if (asked := asked_for_shape(node)) is not None:
+                function, call, at = asked
+                yield function, names_read(call.args[at]).pop()
 
 
 # -- questions about the mirrored program -------------------------------------------------------------

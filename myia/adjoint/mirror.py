@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from myia.adjoint.call import call_at_run_time, call_forward, mutation
-from myia.adjoint.code import load_name, runtime_call
+from myia.adjoint.code import asked_for_shape, load_name, runtime_call
 from myia.adjoint.reverse import Overwritten, Reversal
 from myia.analysis.alias import Aliases
 from myia.analysis.record import content
@@ -349,10 +349,12 @@ def read_for_values(code: list[ast.stmt]) -> set[str]:
     pending: list[ast.AST] = list(code)
     while pending:
         node = pending.pop()
+        if (asked := asked_for_shape(node)) is not None:
+            _, call, at = asked
+            pending.extend(call.args[:at] + call.args[at + 1 :])
+            continue
         match node:
-            case ast.Call(ast.Attribute(ast.Name("rt"), "unbroadcast"), [g, ast.Name()]):
-                pending.append(g)
-            case ast.Call(ast.Attribute(ast.Name("rt"), "zeros_like" | "shares")):
+            case ast.Call(ast.Attribute(ast.Name("rt"), "shares")):
                 pass
             case ast.Call(ast.Attribute(ast.Name("shadows")), args):
                 pending.extend(a for a in args if not isinstance(a, (ast.Name, ast.Tuple)))

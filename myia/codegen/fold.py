@@ -11,9 +11,9 @@ name or a literal, stays where it is.
 from __future__ import annotations
 
 import ast
-from collections import Counter
 from dataclasses import dataclass, field
 
+from myia.analysis.liveness import Liveness, liveness
 from myia.parse.program import blocks_of
 
 _LARGEST = 9
@@ -22,23 +22,16 @@ _LARGEST = 9
 
 def fold_temporaries(parts: list[list[ast.stmt]], users: frozenset[str]) -> list[list[ast.stmt]]:
     """The parts of one function, folded. `users`: the names in the user's source."""
-    folder = _Folder(users)
-    for part in parts:
-        for statement in part:
-            folder.count(statement)
+    folder = _Folder(users, liveness([s for part in parts for s in part]))
     return [folder.block(part) for part in parts]
 
 
 @dataclass
 class _Folder:
     users: frozenset[str]
-    loads: Counter[str] = field(default_factory=Counter)
-    stores: Counter[str] = field(default_factory=Counter)
-
-    def count(self, statement: ast.stmt) -> None:
-        for node in ast.walk(statement):
-            if isinstance(node, ast.Name):
-                (self.loads if isinstance(node.ctx, ast.Load) else self.stores)[node.id] += 1
+    live: Liveness
+    origins: dict[ast.stmt, ast.stmt] = field(default_factory=dict)
+    """The statements that folded ones were made of: what is read after those is read after these."""
 
     def block(self, statements: list[ast.stmt]) -> list[ast.stmt]:
         done: list[ast.stmt] = []
@@ -52,14 +45,21 @@ class _Folder:
 
     def inside(self, s: ast.stmt) -> ast.stmt:
         """The statement with its blocks folded."""
+        made: ast.stmt
         match s:
             case ast.If(test, body, orelse):
-                return ast.copy_location(ast.If(test, self.block(body), self.block(orelse)), s)
+                made = ast.If(test, self.block(body), self.block(orelse))
             case ast.For(target, walk, body):
-                return ast.copy_location(ast.For(target, walk, self.block(body), []), s)
+                made = ast.For(target, walk, self.block(body), [])
             case ast.While(test, body):
-                return ast.copy_location(ast.While(test, self.block(body), []), s)
-        return s
+                made = ast.While(test, self.block(body), [])
+            case _:
+                return s
+        return self.instead_of(s, made)
+
+    def instead_of(self, s: ast.stmt, made: ast.stmt) -> ast.stmt:
+        self.origins[made] = self.origins.get(s, s)
+        return ast.copy_location(made, s)
 
     def folded(self, previous: ast.stmt, s: ast.stmt) -> ast.stmt | None:
         """`s` with the value bound by `previous` in its place, or None."""
@@ -68,22 +68,30 @@ class _Folder:
                 pass
             case _:
                 return None
-        if name in self.users or self.loads[name] != 1 or self.stores[name] != 1:
-            return None
         header = _header(s)
-        if header is None or (isinstance(s, ast.If) and any(name in _names(b) for b in blocks_of(s))):
+        if name in self.users or header is None or _reads(header, name) != 1:
+            return None
+        if isinstance(s, ast.AugAssign) and isinstance(s.target, ast.Name) and s.target.id == name:
+            return None
+        if not self.live.dead_after(self.origins.get(s, s), name):
+            return None
+        if isinstance(s, ast.If) and any(name in _names(b) for b in blocks_of(s)):
             return None
         if not _may_move(value, header, name) or _size(value) + _size(header) > _LARGEST:
             return None
         made = _replace(header, name, value)
         match s:
             case ast.Assign(targets):
-                return ast.copy_location(ast.Assign(targets, made), s)
+                return self.instead_of(s, ast.Assign(targets, made))
             case ast.AugAssign(target, op):
-                return ast.copy_location(ast.AugAssign(target, op, made), s)
+                return self.instead_of(s, ast.AugAssign(target, op, made))
             case ast.If(_, body, orelse):
-                return ast.copy_location(ast.If(made, body, orelse), s)
+                return self.instead_of(s, ast.If(made, body, orelse))
         return None
+
+
+def _reads(header: ast.expr, name: str) -> int:
+    return sum(isinstance(n, ast.Name) and n.id == name for n in ast.walk(header))
 
 
 def _header(s: ast.stmt) -> ast.expr | None:

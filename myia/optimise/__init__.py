@@ -19,6 +19,7 @@ from myia.optimise.reuse import reuse_dead
 from myia.optimise.scalars import keep_scalars
 from myia.optimise.single import single_operations
 from myia.optimise.sums import add_in_one_pass
+from myia.optimise.views import view_instead_of_copy
 
 __all__ = ["ALL", "Chain", "Code", "free_dead", "optimised"]
 
@@ -31,6 +32,7 @@ ALL: dict[str, str] = {
     "scalars": "the cotangent of a whole sum stays a number where it is read beside arrays",
     "common": "an operation of the same operands is done once",
     "accumulate": "a contribution is added to an adjoint in one pass over memory",
+    "views": "elements that are used up before anything is written are not copied",
     "free": "arrays are let go of at their last use",
 }
 """The optimisations, each with what it does."""
@@ -38,16 +40,20 @@ ALL: dict[str, str] = {
 
 def optimised(code: Code, chosen: frozenset[str], named: Callable[[str], str]) -> Code:
     """The passes, in order; `chosen`: the names of those to run; `named`: names for new functions."""
-    if chosen & {"copies", "algebra", "dead", "scalars", "common", "accumulate", "reuse", "fuse"}:
+    if chosen & {"copies", "algebra", "views", "dead", "scalars", "common", "accumulate", "reuse", "fuse"}:
         code = single_operations(code)
     if "copies" in chosen:
         code = drop_copies(code)
-    if "scalars" in chosen:
-        code = keep_scalars(code)
     if "algebra" in chosen:
         code = drop_copies(simplify(code))
+    if "scalars" in chosen:
+        code = drop_copies(keep_scalars(code))
+    if {"algebra", "scalars"} <= chosen:
+        code = drop_copies(simplify(code))  # factors of 1 that are numbers now
     if "common" in chosen:
         code = drop_copies(share_common(code))
+    if "views" in chosen:
+        code = view_instead_of_copy(code)
     if "dead" in chosen:
         code = drop_dead(code)
     if "fuse" in chosen:

@@ -3,6 +3,7 @@
     d_y = rt.times(1.0, y)                     ->   d_y = y
     d_a = rt.negative(d_b)                     ->   d_c = rt.subtract(d_c, d_b)
     d_c = rt.add(d_c, d_a)
+    y_form = rt.form(rt.square(x))             ->   y_form = rt.form(x)
     d_x = rt.power_base_adjoint(g, x, 2)       ->   part = rt.multiply(2.0, x)
                                                     d_x = rt.times(g, part)
 
@@ -17,7 +18,8 @@ from dataclasses import dataclass, field, replace
 
 from myia.adjoint.code import runtime_call
 from myia.optimise.code import Block, Code, operation
-from myia.parse.program import names_written, statements_of
+from myia.optimise.shapes import ShapeClasses
+from myia.parse.program import names_read, names_written, statements_of
 from myia.parse.types import Array, Type
 
 
@@ -33,16 +35,25 @@ class _Simplifier:
     negated: dict[str, ast.Name] = field(default_factory=dict)
     """Of variables that are the negative of another, that other; both are bound once."""
 
+    literals: dict[str, ast.Constant] = field(default_factory=dict)
+    """The compiler's variables that are bound once, to a number."""
+
     def __post_init__(self) -> None:
+        self.shapes = ShapeClasses(self.code)
         statements = list(statements_of(self.code.body))
         stores = Counter(n for s in statements for n in names_written(s))
         added = {s.target.id for s in statements if isinstance(s, ast.AugAssign) and isinstance(s.target, ast.Name)}
-        self.steady = {n for n in self.code.types if stores[n] <= 1} - added - self.code.written
+        once = {n for n, count in stores.items() if count == 1} | (self.code.types.keys() - stores.keys())
+        self.changed = self.code.written | added
+        self.steady = once - self.changed
         for s in statements:
             match s:
                 case ast.Assign([ast.Name(name)], ast.Call(_, [ast.Name(x) as operand], []) as call):
                     if operation(call) == "negative" and {name, x} <= self.steady:
                         self.negated[name] = operand
+                case ast.Assign([ast.Name(name)], ast.Constant(float()) as literal):
+                    if name in self.steady and name not in self.code.users:
+                        self.literals[name] = literal
 
     def block(self, block: Block) -> Block:
         return [made for s in block for made in self.statement(s)]
@@ -50,10 +61,19 @@ class _Simplifier:
     def statement(self, s: ast.stmt) -> Block:
         match s:
             case ast.Assign([ast.Name(target)], ast.Call(_, args, []) as call) if target not in self.code.written:
-                made = self.simpler(operation(call) or "", args, target, s)
+                made = self.simpler(operation(call) or "", self.known(args), target, s)
                 if made is not None:
                     return made
+            case ast.AugAssign(target, op, ast.Call(_, args, []) as call):
+                made = self.simpler(operation(call) or "", self.known(args), "", s)
+                if made is not None:
+                    *before, last = made
+                    assert isinstance(last, ast.Assign)
+                    return [*before, ast.copy_location(ast.AugAssign(target, op, last.value), s)]
         return [s]
+
+    def known(self, args: list[ast.expr]) -> list[ast.expr]:
+        return [self.literals.get(a.id, a) if isinstance(a, ast.Name) else a for a in args]
 
     def simpler(self, name: str, args: list[ast.expr], target: str, s: ast.stmt) -> Block | None:
         def bind(value: ast.expr, to: str = target) -> ast.stmt:
@@ -65,13 +85,13 @@ class _Simplifier:
             return bind(value, made), ast.Name(made, ast.Load())
 
         match name, args:
-            case ("times" | "multiply" | "quotient" | "divide"), [x, one] if self.is_float(x) and _is(one, 1):
+            case ("times" | "multiply" | "quotient" | "divide"), [x, one] if self.may_share(target, x) and _is(one, 1):
                 return [bind(x)]
-            case ("times" | "multiply"), [one, x] if self.is_float(x) and _is(one, 1):
+            case ("times" | "multiply"), [one, x] if self.may_share(target, x) and _is(one, 1):
                 return [bind(x)]
-            case "subtract", [x, zero] if self.is_float(x) and _is(zero, 0):
+            case "subtract", [x, zero] if self.may_share(target, x) and _is(zero, 0):
                 return [bind(x)]
-            case "add", [x, zero] if self.is_float(x) and _is(zero, 0) and target not in self.code.users:
+            case "add", [x, zero] if self.may_share(target, x) and _is(zero, 0) and target not in self.code.users:
                 return [bind(x)]
             case "add", [x, ast.Name(n)] if n in self.negated:
                 return [bind(runtime_call("subtract", x, self.negated[n]))]
@@ -79,6 +99,8 @@ class _Simplifier:
                 return [bind(runtime_call("subtract", x, self.negated[n]))]
             case "subtract", [x, ast.Name(n)] if n in self.negated:
                 return [bind(runtime_call("add", x, self.negated[n]))]
+            case "form", [ast.Name(n)] if (origin := self.shapes.origin(n)) != n:
+                return [bind(runtime_call("form", ast.Name(origin, ast.Load())))]
             case "negative", [ast.Name(n)] if n in self.negated:
                 return [bind(self.negated[n])]
             case "power_base_adjoint", [g, ast.Name() as x, exponent] if self.is_float(x):
@@ -90,6 +112,13 @@ class _Simplifier:
                     second, slope = part(runtime_call("multiply", exponent, squared))
                     return [first, second, bind(runtime_call("times", g, slope))]
         return None
+
+    def may_share(self, target: str, x: ast.expr) -> bool:
+        """Whether a result may be the operand itself: an array of floats that nothing writes into afterwards.
+
+        Without a target the result is added to an adjoint at once.
+        """
+        return self.is_float(x) and (not target or not names_read(x) & self.changed)
 
     def is_float(self, atom: ast.expr) -> bool:
         """Whether an operand is an array of floats with elements along an axis."""

@@ -20,7 +20,7 @@ from myia.optimise.shapes import ShapeClasses
 from myia.optimise.single import is_atom
 from myia.parse.types import ANY, is_number
 
-_WHOLE = frozenset({"sum", "mean", "prod", "array_transpose", "detached", "ones_like", "zeros_like"})
+_WHOLE = frozenset({"sum", "mean", "prod", "array_transpose", "detached", "ones_like", "zeros_like", "form"})
 """What cannot fail for a whole array."""
 
 

@@ -28,6 +28,8 @@ class ShapeClasses:
 
     code: Code
     parents: dict[str, str] = field(default_factory=dict)
+    made_of: dict[str, str] = field(default_factory=dict)
+    """Of the results of elementwise operations, one operand of the same shape."""
 
     def __post_init__(self) -> None:
         stores = Counter(n for s in statements_of(self.code.body) for n in names_written(s))
@@ -40,6 +42,10 @@ class ShapeClasses:
                     others = [a for a in args if not (isinstance(a, ast.Name) and self.is_array(a.id))]
                     if arrays and self.same(*arrays) and all(map(self.is_number, others)):
                         self.join(name, arrays[0])
+                        self.made_of[name] = arrays[0]
+                case ast.Assign([ast.Name(name)], ast.Call(_, [ast.Name(array)], []) as call):
+                    if operation(call) == "form":
+                        self.join(name, array)
 
     def same(self, *names: str) -> bool:
         """Whether some arrays are known to have one shape."""
@@ -57,6 +63,12 @@ class ShapeClasses:
         if isinstance(atom, ast.Name):
             return is_number(self.code.types.get(atom.id, ANY))
         return isinstance(atom, (ast.Constant, ast.UnaryOp))
+
+    def origin(self, name: str) -> str:
+        """What an array was made of, step by step, that has the same shape and dtype."""
+        while self.is_double(name) and self.is_double(before := self.made_of.get(name, "")):
+            name = before
+        return name
 
     def find(self, name: str) -> str:
         while name in self.parents:

@@ -23,6 +23,7 @@ __all__ = [
     "added_adjoint",
     "add_at",
     "as_adjoint_of",
+    "form",
     "like",
     "multiplied_adjoint",
     "real_power",
@@ -71,6 +72,11 @@ def non_scalar(what: str) -> NonScalarOutput:
         reason="a gradient is the derivative of one number",
         remedy="return a scalar, such as y.sum(), or use vjp or jacobian",
     )
+
+
+def form(x: Any) -> Any:
+    """The shape and dtype of an array as a read-only one without memory: all its elements are one zero."""
+    return np.broadcast_to(np.zeros((), x.dtype), x.shape) if isinstance(x, ARRAYS) else x
 
 
 def unbroadcast(g: Any, x: Any) -> Any:

@@ -44,7 +44,8 @@ atexit.register(_runtime.end_process)
 _KERNELS = {
     **{name: name for name in (
         "sum", "prod", "max", "min", "mean", "where", "concatenate", "reshape", "transpose", "broadcast_to",
-        "matmul", "dot", "sum_to", "unbroadcast", "zeros_like", "vector_outer", "spread", "cumsum", "cumprod",
+        "matmul", "dot", "sum_to", "unbroadcast", "zeros_like", "form", "vector_outer", "spread", "cumsum",
+        "cumprod",
     )},
     "matvec": "matmul", "array_dot": "dot",
 }  # fmt: skip
@@ -54,7 +55,7 @@ _FUSED = (
 )  # fmt: skip
 
 
-_WITH_FALLBACK = ("sum_to", "unbroadcast", "zeros_like", "vector_outer", "spread")
+_WITH_FALLBACK = ("sum_to", "unbroadcast", "zeros_like", "form", "vector_outer", "spread")
 
 
 def _fallback(name: str, function: Callable[..., Any], own: frozenset[str]) -> Callable[..., Any]:

@@ -1,5 +1,6 @@
 // What backprops of emitted code call: fused adjoints, sums over broadcast axes, zeros.
 
+#include <algorithm>
 #include <cstring>
 #include <string_view>
 
@@ -154,6 +155,7 @@ PyObject* make_fused(PyObject*, PyObject* const* args, Py_ssize_t count) {
 PyObject* fallback_sum_to = nullptr;
 PyObject* fallback_unbroadcast = nullptr;
 PyObject* fallback_zeros_like = nullptr;
+PyObject* fallback_form = nullptr;
 PyObject* fallback_vector_outer = nullptr;
 PyObject* fallback_spread = nullptr;
 
@@ -223,6 +225,19 @@ PyObject* zeros_like(PyObject*, PyObject* x) {
     return as_object(zeros(varies ? like.kind : Kind::float64, like.layout.ndim, like.layout.shape));
   }
   return PyObject_CallOneArg(fallback_zeros_like, x);
+}
+
+/// The shape and dtype of x as a read-only Array without memory: all its elements are one zero.
+PyObject* form(PyObject*, PyObject* x) {
+  if (!is_array(x)) return PyObject_CallOneArg(fallback_form, x);
+  static Storage* const zero = [] {
+    Ref<Storage> made = Storage::make(16);  // room for one element of any kind
+    std::memset(made->data(), 0, made->bytes());
+    return made.detach();
+  }();
+  Layout layout = as_array(x)->layout;
+  std::fill_n(layout.strides, layout.ndim, Index{0});
+  return as_object(make_view(Ref<Storage>(zero), 0, as_array(x)->kind, layout, false));
 }
 
 PyObject* vector_outer(PyObject*, PyObject* const* args, Py_ssize_t count) {
@@ -322,6 +337,7 @@ PyObject* set_fallbacks(PyObject*, PyObject* functions) {
   } wanted[] = {{"sum_to", &fallback_sum_to},
                 {"unbroadcast", &fallback_unbroadcast},
                 {"zeros_like", &fallback_zeros_like},
+                {"form", &fallback_form},
                 {"vector_outer", &fallback_vector_outer},
                 {"spread", &fallback_spread}};
   for (const auto& one : wanted) {
@@ -342,6 +358,7 @@ PyMethodDef functions[] = {
     {"sum_to", MYIA_FAST(sum_to), METH_FASTCALL, "sum_to(g, shape): g summed over the axes that shape was broadcast along."},
     {"unbroadcast", MYIA_FAST(unbroadcast), METH_FASTCALL, "unbroadcast(g, x): g summed to the shape of x."},
     {"zeros_like", zeros_like, METH_O, "zeros_like(x): a fresh zero adjoint for x."},
+    {"form", form, METH_O, "form(x): the shape and dtype of x, without its memory."},
     {"is_own", MYIA_FAST(is_own), METH_FASTCALL,
      "is_own(array, shape, dtype): it has this form, and nothing else uses its storage."},
     {"empty", MYIA_FAST(empty), METH_FASTCALL, "empty(shape, dtype): a new Array, uninitialised."},

@@ -23,6 +23,7 @@ def folded(text: str, users: Iterable[str] = ()) -> str:
         ("t = f(x)\ny = t", "y = f(x)"),
         ("t = f(x)\ny = g(t)", "y = g(f(x))"),
         ("t = x * y\ny += t", "y += x * y"),
+        ("t = f(x)\nz = t\nt = g(x)\ny = t", "z = f(x)\ny = g(x)"),
         ("t = x > 0\nif t:\n    y = 1", "if x > 0:\n    y = 1"),
         ("for k in r:\n    t = x * k\n    y = t + 1", "for k in r:\n    y = x * k + 1"),
         ("if c:\n    t = x\n    y = t + 1\nelse:\n    pass", "if c:\n    y = x + 1\nelse:\n    pass"),
@@ -37,7 +38,6 @@ def test_folds(before, after):
     [
         "t = x * y\ny = t + t",  # used twice
         "t = x * y\ny = t\nz = t",  # used again
-        "t = 1\nt = x * y\ny = t",  # assigned twice
         "t = f(x)\ny = g(z) + t",  # would run after g
         "t = f(x)\ny = a[k] + t",  # a[k] could raise first
         "t = f(x)\ny = z * w + t",  # operators of arrays may raise too
