@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from myia._runtime import memory_of
 from myia.runtime.native import ARRAYS
 
 
@@ -31,7 +32,7 @@ class Site:
     @property
     def why(self) -> str:
         if not self.readers:
-            return "overwritten here, restored for the caller"
+            return "overwritten here, restored for the caller" if self.pushed else "read by the reverse sweep"
         several = "s" if len(self.readers) > 1 else ""
         reader = f"the backprop{several} of line{several} {', '.join(map(str, self.readers))}"
         return f"overwritten here, read by {reader}" if self.pushed else f"read by {reader}"
@@ -132,12 +133,16 @@ class Recorder:
     def size(self, value: Any) -> int:
         """The bytes of a value that were not counted before."""
         if isinstance(value, ARRAYS):
-            memory = np.asarray(value)
-            address = memory.__array_interface__["data"][0]
-            if address in self._seen:
+            # A view keeps all of the memory that it is a view of.
+            whole = memory_of(value)
+            if whole is None:
+                while isinstance(value.base, np.ndarray):
+                    value = value.base
+                whole = value.__array_interface__["data"][0], value.nbytes
+            if whole[0] in self._seen:
                 return 0
-            self._seen[address] = value  # kept, so that the address is not given to another
-            return memory.nbytes
+            self._seen[whole[0]] = value  # kept, so that the number is not given to another
+            return whole[1]
         if id(value) in self._seen:
             return 0
         if isinstance(value, (list, tuple, dict)):

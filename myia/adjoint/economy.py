@@ -31,8 +31,10 @@ def compute_again(nodes: list[Node], typed: Typed, aliases: Aliases, contents: b
     what is read from arrays that are written in place, so that what is written over must be restored.
     """
     search = _Recomputation(nodes, typed, aliases, contents)
+    invariant = search.invariant()
+    search.steady |= invariant
     search.block(nodes, inside=False)
-    return frozenset(search.computed)
+    return frozenset(search.computed | invariant)
 
 
 @dataclass
@@ -80,7 +82,7 @@ class _Recomputation:
 
     def consider(self, block: list[Node], step: Step) -> None:
         match step.statement:
-            case ast.Assign([ast.Name(name)], value):
+            case ast.Assign([ast.Name(name)], value) if name not in self.steady:
                 pass
             case _:
                 return
@@ -96,6 +98,27 @@ class _Recomputation:
         again = ast.copy_location(ast.Assign([ast.Name(name, ast.Store())], value), step.statement)
         _insert_after(block, last, name, Point([again]))
         self.computed.add(name)
+
+    def invariant(self) -> set[str]:
+        """What is computed in a loop from what no loop changes: a variable that is assigned the same each time."""
+        found: set[str] = set()
+        positions = set(_positions(self.nodes))
+        before = -1
+        while len(found) != before:
+            before = len(found)
+            for step in _steps_in_loops(self.nodes):
+                match step.statement:
+                    case ast.Assign([ast.Name(name)], value) if self.definitions[name] == 1:
+                        steady = names_read(value) <= (self.steady - positions) | found
+                        if steady and not self.aliases.in_shadow(name) and self.is_pure(step):
+                            found.add(name)
+        return found
+
+    def is_pure(self, step: Step) -> bool:
+        """Whether the same operands give the same again: an operation with a rule, on nothing written in place."""
+        operation = self.typed.operations.get(step.origin) if isinstance(step.origin, ast.stmt) else None
+        read = names_read(step.statement)
+        return operation is not None and operation.kind == "rule" and not any(map(self.aliases.in_shadow, read))
 
     def is_repeatable(self, block: list[Node], first: int, last: int) -> bool:
         """Whether what the step at `first` computes can be computed again once the reverse sweep has passed what
@@ -348,6 +371,17 @@ def _steps_in_loops(nodes: list[Node], inside: bool = False) -> Iterator[Step]:
                 yield from _steps_in_loops(orelse, inside)
             case Loop(_, _, body):
                 yield from _steps_in_loops(body, True)
+
+
+def _positions(nodes: list[Node]) -> Iterator[str]:
+    """The variables of loops."""
+    for node in nodes:
+        match node:
+            case Branch(_, body, orelse):
+                yield from _positions([*body, *orelse])
+            case Loop(s, _, body):
+                yield from names_written(s)
+                yield from _positions(body)
 
 
 def _position(block: list[Node], node: Node) -> int:

@@ -44,6 +44,10 @@ class Point:
     reads: frozenset[str] = frozenset()
     mark: ast.stmt = field(default_factory=ast.Pass)
 
+    def __post_init__(self) -> None:
+        if self.code:
+            ast.copy_location(self.mark, self.code[0])
+
 
 @dataclass(eq=False)
 class Branch:

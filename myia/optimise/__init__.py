@@ -15,6 +15,7 @@ from myia.optimise.copies import drop_copies
 from myia.optimise.dead import drop_dead
 from myia.optimise.free import free_dead
 from myia.optimise.fuse import fuse_chains
+from myia.optimise.invariant import move_invariant
 from myia.optimise.reuse import reuse_dead
 from myia.optimise.scalars import keep_scalars
 from myia.optimise.single import single_operations
@@ -32,6 +33,7 @@ ALL: dict[str, str] = {
     "scalars": "the cotangent of a whole sum stays a number where it is read beside arrays",
     "common": "an operation of the same operands is done once",
     "accumulate": "a contribution is added to an adjoint in one pass over memory",
+    "invariant": "what a loop does not change is computed before it, once",
     "views": "elements that are used up before anything is written are not copied",
     "free": "arrays are let go of at their last use",
 }
@@ -40,7 +42,7 @@ ALL: dict[str, str] = {
 
 def optimised(code: Code, chosen: frozenset[str], named: Callable[[str], str]) -> Code:
     """The passes, in order; `chosen`: the names of those to run; `named`: names for new functions."""
-    if chosen & {"copies", "algebra", "views", "dead", "scalars", "common", "accumulate", "reuse", "fuse"}:
+    if chosen & {"copies", "algebra", "invariant", "views", "dead", "scalars", "common", "accumulate", "reuse", "fuse"}:
         code = single_operations(code)
     if "copies" in chosen:
         code = drop_copies(code)
@@ -50,6 +52,8 @@ def optimised(code: Code, chosen: frozenset[str], named: Callable[[str], str]) -
         code = drop_copies(keep_scalars(code))
     if {"algebra", "scalars"} <= chosen:
         code = drop_copies(simplify(code))  # factors of 1 that are numbers now
+    if "invariant" in chosen:
+        code = move_invariant(code)
     if "common" in chosen:
         code = drop_copies(share_common(code))
     if "views" in chosen:

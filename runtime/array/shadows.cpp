@@ -250,7 +250,17 @@ PyObject* overlaps(PyObject*, PyObject* x) {
   return PyBool_FromLong(overlaps_itself(layout, PyArray_ITEMSIZE(array)));
 }
 
+PyObject* memory_of(PyObject*, PyObject* x) {
+  if (!is_array(x)) Py_RETURN_NONE;
+  const Storage* const storage = as_array(x)->storage;
+  return Py_BuildValue("(Nn)", PyLong_FromVoidPtr(const_cast<Storage*>(storage)),
+                       static_cast<Py_ssize_t>(storage->bytes()));
+}
+
 PyMethodDef functions[] = {
+    {"memory_of", memory_of, METH_O,
+     "memory_of(x): the storage of an Array, as a number that no other has while it lives, and its size in bytes;\n"
+     "None for anything else."},
     {"overlaps_itself", overlaps, METH_O,
      "overlaps_itself(x): whether elements of the array share memory with one another, as those of a broadcast view\n"
      "do. Its shadow then has one place for them. False for anything that is no array."},

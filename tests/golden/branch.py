@@ -18,8 +18,7 @@ def branch_grad(x):
     # -- reverse ---------------------------------------------------------------
     d_y = 1.0 * 3.0                               # 40: return 3.0 * y
     if test:                                      # 34: if x > 1.0:
-        d_x = d_y * x                             # 35: y = x * x
-        d_x = d_x + d_y * x
+        d_x = d_y * x + d_y * x                   # 35: y = x * x
     elif test_2:                                  # 36: elif x > 0.0:
         d_x = d_y * y                             # 37: y = math.exp(x)
     else:

@@ -25,8 +25,7 @@ def container_arguments_grad(params, x):
         d_scale = rt.unbroadcast(rt.times(d_product, h), scale)  # 120: h = np.tanh(scale * h)
         d_h = rt.times(d_product, scale); del d_product
         d_sequence = rt.add_at(d_sequence, k, d_scale)  # 119: for scale in params["layers"]:
-    d_params = rt.zeros_like(params)
-    d_params = rt.add_at(d_params, 'layers', d_sequence); del d_sequence
+    d_params = rt.add_at(rt.zeros_like(params), 'layers', d_sequence); del d_sequence
     d_item = rt.vector_outer(d_h, x)              # 118: h = params["w"] @ x
     d_x = rt.array_dot(d_h, item); del d_h, item
     d_params = rt.add_at(d_params, 'w', d_item); del d_item

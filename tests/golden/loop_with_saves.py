@@ -19,7 +19,6 @@ def loop_with_saves_grad(x, n):
         d_product = d_y                           # 47: y = y * y + k * x
         y = y_saved.pop()
         d_x = d_x + d_y * k
-        d_y = d_y * y
-        d_y = d_y + d_product * y
+        d_y = d_y * y + d_product * y
     d_x = d_x + d_y                               # 45: y = x
     return d_x

@@ -22,8 +22,7 @@ def recursion_backward(record, d_result):
     if test:                                      # 97: if n == 0:
         d_x = 0.0
     else:
-        d_x = d_result * recursion_2 if d_result else 0.0  # 99: return x * recursion(x, n - 1)
-        d_x = d_x + recursion_backward(recursion_2_record, d_result * x if d_result else 0.0)
+        d_x = (d_result * recursion_2 if d_result else 0.0) + recursion_backward(recursion_2_record, d_result * x if d_result else 0.0)  # 99: return x * recursion(x, n - 1)
         del recursion_2_record
     return d_x
 
@@ -43,6 +42,6 @@ def recursion_grad(x, n):
     if test:                                      # 97: if n == 0:
         d_x = 0.0
     else:
-        d_x = d_result * recursion_2              # 99: return x * recursion(x, n - 1)
-        d_x = d_x + recursion_backward(recursion_2_record, d_result * x); del recursion_2_record
+        d_x = d_result * recursion_2 + recursion_backward(recursion_2_record, d_result * x)  # 99: return x * recursion(x, n - 1)
+        del recursion_2_record
     return d_x

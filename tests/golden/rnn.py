@@ -8,12 +8,12 @@ def rnn_grad(w, u, b, inputs):
     product_shape = rt.UNBOUND                    # 65: def rnn(w, u, b, inputs):
     product_2_shape = rt.UNBOUND
     total_2_shape = rt.UNBOUND
-    product_3 = rt.UNBOUND
+    product_3_form = rt.UNBOUND
     h_saved = []
     product_shape_saved = []
     product_2_shape_saved = []
     total_2_shape_saved = []
-    product_3_saved = []
+    product_3_form_saved = []
     h = rt.zeros(3)                               # 66: h = np.zeros(3)
     loss = 0.0                                    # 67: loss = 0.0
     count = len(inputs)                           # 68: for x in inputs:
@@ -31,9 +31,10 @@ def rnn_grad(w, u, b, inputs):
         total = rt.add(total_2, b); del total_2
         h_saved.append(h)
         h = rt.tanh(total); del total
-        product_3_saved.append(product_3)         # 70: loss = loss + np.sum(h * h)
-        product_3 = rt.multiply(h, h)
-        loss = loss + rt.sum(product_3)
+        product_3 = rt.multiply(h, h)             # 70: loss = loss + np.sum(h * h)
+        product_3_form_saved.append(product_3_form)
+        product_3_form = rt.form(product_3)
+        loss = loss + rt.sum(product_3); del product_3
     # -- reverse ---------------------------------------------------------------
     d_loss = rt.ones_like(loss)                   # 71: return loss
     d_w = rt.zeros_like(w)                        # 68: for x in inputs:
@@ -43,11 +44,10 @@ def rnn_grad(w, u, b, inputs):
     d_u_outer = rt.OuterSum(d_u)
     d_w_outer = rt.OuterSum(d_w)
     for k in reversed(range(count)):
-        part = rt.times(rt.spread(d_loss, product_3, None, False), h); del product_3  # 70: loss = loss + np.sum(h * h)
-        d_h = rt.add(d_h, part)
-        d_h = rt.add(d_h, part); del part
-        product_3 = product_3_saved.pop()
-        d_total = rt.tanh_adjoint(d_h, h); del d_h  # 69: h = np.tanh(w @ h + u @ x + b)
+        d_product_3 = rt.spread(d_loss, product_3_form, None, False)  # 70: loss = loss + np.sum(h * h)
+        product_3_form = product_3_form_saved.pop()
+        part = rt.times(d_product_3, h); del d_product_3
+        d_total = rt.tanh_adjoint(rt.add(rt.add(d_h, part), part), h); del d_h, part  # 69: h = np.tanh(w @ h + u @ x + b)
         h = h_saved.pop()
         d_total_2 = rt.sum_to(d_total, total_2_shape)
         d_b += rt.unbroadcast(d_total, b); del d_total

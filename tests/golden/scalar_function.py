@@ -14,8 +14,7 @@ def scalar_function_grad(x, y):
     d_total = 1.0                                 # 29: return z * z + x / y
     d_x = d_total / y
     d_y = -(d_total * quotient / y)
-    d_z = d_total * z
-    d_z = d_z + d_total * z
+    d_z = d_total * z + d_total * z
     d_sin = d_z * y                               # 28: z = math.sin(x) * y
     d_y = d_y + d_z * sin
     d_x = d_x + d_sin * math.cos(x)

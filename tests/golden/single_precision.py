@@ -7,9 +7,10 @@ def single_precision_grad(x, mean, epsilon):
     # -- forward ---------------------------------------------------------------
     centered = rt.subtract(x, mean)               # 126: centered = x - mean
     power = rt.square(centered)                   # 127: return np.sqrt(np.mean(centered**2) + epsilon)
-    sqrt = rt.sqrt(rt.mean(power) + epsilon)
+    power_form = rt.form(power)
+    sqrt = rt.sqrt(rt.mean(power) + epsilon); del power
     # -- reverse ---------------------------------------------------------------
     d_total = rt.quotient(rt.ones_like(sqrt), 2.0 * sqrt)  # 127: return np.sqrt(np.mean(centered**2) + epsilon)
-    d_x = rt.unbroadcast(rt.times(rt.spread_mean(d_total, power, None, False), rt.multiply(2.0, centered)), x)  # 126: centered = x - mean
-    del centered, power
+    d_x = rt.unbroadcast(rt.times(rt.spread_mean(d_total, power_form, None, False), rt.multiply(2.0, centered)), x)  # 126: centered = x - mean
+    del centered, power_form
     return (d_x, d_total)

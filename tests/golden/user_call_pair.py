@@ -21,12 +21,10 @@ def user_call_pair_grad(x):
     # -- forward ---------------------------------------------------------------
     stretched_2, stretched_2_record = stretched_forward(x, 2.0)  # 92: return np.sum(stretched(x, 2.0) * stretched(x, 3.0))
     stretched_3, stretched_3_record = stretched_forward(x, 3.0)
-    product = rt.multiply(stretched_2, stretched_3)
+    product_form = rt.form(rt.multiply(stretched_2, stretched_3))
     # -- reverse ---------------------------------------------------------------
-    d_product = rt.spread(1.0, product, None, False); del product  # 92: return np.sum(stretched(x, 2.0) * stretched(x, 3.0))
+    d_product = rt.spread(1.0, product_form, None, False); del product_form  # 92: return np.sum(stretched(x, 2.0) * stretched(x, 3.0))
     d_stretched_2 = rt.unbroadcast(rt.times(d_product, stretched_3), stretched_2)
-    d_x = stretched_backward(stretched_3_record, rt.unbroadcast(rt.times(d_product, stretched_2), stretched_3))
-    del d_product, stretched_2, stretched_3, stretched_3_record
-    d_x = rt.add(d_x, stretched_backward(stretched_2_record, d_stretched_2))
-    del d_stretched_2, stretched_2_record
+    d_x = rt.add(stretched_backward(stretched_3_record, rt.unbroadcast(rt.times(d_product, stretched_2), stretched_3)), stretched_backward(stretched_2_record, d_stretched_2))
+    del d_product, d_stretched_2, stretched_2, stretched_2_record, stretched_3, stretched_3_record
     return d_x
