@@ -539,7 +539,7 @@ def run(lines: list[str], f: Any, make: Callable[[], list[Any]]) -> Any:
     """In one frame, so that reference counts are those of a program."""
     body = "".join(f"    {line}\n" for line in lines)
     namespace: dict[str, Any] = {"np": np}
-    exec(f"def program(f, make):\n    v0, v1, v2 = make()\n{body}    return v0, v1, v2, *kept", namespace)
+    exec(f"def program(f, make):\n    v0, v1, v2 = make()\n{body}    return v0, v1, v2, *kept", namespace)  # noqa: S102
     return namespace["program"](f, make)
 
 
