@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "array/reuse.hpp"
 #include "dispatch/trace.hpp"
 #include "storage/allocator.hpp"
 
@@ -103,7 +104,7 @@ void shutdown() {
 
 NB_MODULE(_runtime, m) {
   m.doc() = "The native runtime: storages, kernels, the dispatcher. Use it through myia and myia.runtime.";
-  check(myia::import_numpy() && myia::import_dtypes());
+  check(myia::import_numpy() && myia::import_dtypes() && myia::make_reuse());
   myia::Storage::set_owner_release(myia::defer_release);
   myia::status::wanted();  // finds where NumPy keeps its error state, while no other thread can ask
   check(myia::make_operators(m.ptr()) && myia::make_shaping(m.ptr()) && PyType_Ready(&myia::ArrayType) == 0 &&

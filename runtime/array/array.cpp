@@ -34,6 +34,7 @@ Array* new_array() {
 void deallocate(PyObject* self) {
   Array* array = as_array(self);
   if (array->weak_references) PyObject_ClearWeakRefs(self);
+  array->storage->drop_holder();
   releases_at_once = true;
   array->storage->release();
   releases_at_once = false;
@@ -58,6 +59,7 @@ Array* make_view(Ref<Storage> storage, Index offset, Kind kind, const Layout& la
   Array* array = new_array();
   if (!array) return nullptr;
   array->storage = storage.detach();
+  array->storage->add_holder();
   array->offset = offset;
   array->kind = kind;
   array->writable = writable;

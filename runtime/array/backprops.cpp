@@ -6,6 +6,7 @@
 
 #include "array/array.hpp"
 #include "array/operators.hpp"
+#include "array/reuse.hpp"
 #include "array/tasks.hpp"
 #include "thnn/fused.hpp"
 
@@ -36,7 +37,7 @@ Kind common_kind(const Operand* operands, int count, bool& found) {
 }
 
 /// Null without an exception: the fallback must do it. `out` is null, or an Array to add to.
-PyObject* fused_native(thnn::Op op, PyObject* const* args, int count, PyObject* out_object) {
+PyObject* fused_native(thnn::Op op, PyObject* const* args, int count, PyObject* out_object, const Dead& dead) {
   Operand operands[4];
   for (int k = 0; k < count; ++k)
     if (!read_operand(args[k], operands[k])) return nullptr;
@@ -63,7 +64,9 @@ PyObject* fused_native(thnn::Op op, PyObject* const* args, int count, PyObject* 
     for (int k = 0; k < count; ++k)
       if (!operands[k].scalar) layouts[arrays++] = &operands[k].layout;
     set_k_strides(shape, item, layouts, arrays);
-    target = Owned(as_object(make_array(kind, shape, shape.size() * item)));
+    const Index size = shape.size();
+    if (dead.array) target = Owned(as_object(dead.taken(kind, shape, size * kCheap <= inline_limit)));
+    if (!target) target = Owned(as_object(make_array(kind, shape, size * item)));
     if (!target) return nullptr;
   }
   Array* const out = as_array(target.get());
@@ -89,11 +92,19 @@ PyObject* call_fused(PyObject* self, PyObject* const* args, std::size_t flags, P
   const Py_ssize_t count = PyVectorcall_NARGS(flags);
   const int inputs = thnn::inputs(function->op);
   const bool into = thnn::accumulates(function->op);
+  Dead dead;
+  WithoutReuse rest;
+  if (names) {
+    dead = Dead(args, count, names);
+    if (!rest.read(args, count, names)) return nullptr;
+    args = rest.args;
+    names = rest.names;
+  }
   if (!names && count == inputs + into) {
     bool any = false;
     for (Py_ssize_t k = 0; k < count; ++k) any = any || is_array(args[k]);
     if (any && (!into || is_array(args[0]))) {
-      PyObject* const made = fused_native(function->op, args + into, inputs, into ? args[0] : nullptr);
+      PyObject* const made = fused_native(function->op, args + into, inputs, into ? args[0] : nullptr, dead);
       if (made || PyErr_Occurred()) return made;
     }
   }

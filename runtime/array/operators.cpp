@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "array/operators.hpp"
+#include "array/reuse.hpp"
 #include "array/tasks.hpp"
 
 namespace myia {
@@ -154,7 +155,7 @@ Resolved& resolved_for(Operator* op, const Operand* operands) {
 
 /// Two or one small contiguous arrays of one kind and shape, ready: nothing to work out. Null without an
 /// exception if it is not that case.
-PyObject* apply_small(Operator* op, PyObject* const* operands) {
+PyObject* apply_small(Operator* op, PyObject* const* operands, const Dead& dead) {
   if (!is_array(operands[0])) return nullptr;
   Array* const a = as_array(operands[0]);
   Array* const b = op->inputs == 2 ? (is_array(operands[1]) ? as_array(operands[1]) : nullptr) : a;
@@ -169,8 +170,13 @@ PyObject* apply_small(Operator* op, PyObject* const* operands) {
   const Index size = a->layout.size();
   if (size * op->cost > inline_limit || !size) return nullptr;
   if (!a->storage->ready() || !b->storage->ready() || a->storage->failed() || b->storage->failed()) return nullptr;
-  Array* const out = make_array(found.out, a->layout.ndim, a->layout.shape);
-  if (!out) return nullptr;
+  Array* out = dead.array ? dead.taken(found.out, a->layout, true) : nullptr;
+  if (out) {
+    out->storage->written();
+  } else {
+    out = make_array(found.out, a->layout.ndim, a->layout.shape);
+    if (!out) return nullptr;
+  }
   const npy_intp in_step = static_cast<npy_intp>(item), out_step = static_cast<npy_intp>(out->item());
   npy_intp count = size;
   status::clear();
@@ -197,7 +203,7 @@ PyObject* apply_small(Operator* op, PyObject* const* operands) {
 }
 
 /// Null without an exception: the host must do it.
-PyObject* apply_native(Operator* op, PyObject* const* objects, PyObject* out_object) {
+PyObject* apply_native(Operator* op, PyObject* const* objects, PyObject* out_object, const Dead& dead) {
   Operand operands[2];
   for (int k = 0; k < op->inputs; ++k)
     if (!read_operand(objects[k], operands[k])) return nullptr;
@@ -238,7 +244,7 @@ PyObject* apply_native(Operator* op, PyObject* const* objects, PyObject* out_obj
       overlapping = overlapping || (may_overlap(given, operands[k]) && !same_view(given, operands[k]));
     }
     if (overlapping) {
-      Owned fresh(apply_native(op, objects, nullptr));
+      Owned fresh(apply_native(op, objects, nullptr, Dead()));
       if (!fresh || !assign(given, fresh.get())) return nullptr;
       return Py_NewRef(out_object);
     }
@@ -251,7 +257,9 @@ PyObject* apply_native(Operator* op, PyObject* const* objects, PyObject* out_obj
       const Layout* const lie[2] = {&layouts[0], &layouts[1]};
       set_k_strides(shape, item, lie, arrays);
     }
-    target = Owned(as_object(make_array(found.out, shape, shape.size() * item)));
+    const Index size = shape.size();
+    if (dead.array) target = Owned(as_object(dead.taken(found.out, shape, size * op->cost <= inline_limit)));
+    if (!target) target = Owned(as_object(make_array(found.out, shape, size * item)));
     if (!target) return nullptr;
   }
   Array* const out = as_array(target.get());
@@ -282,10 +290,29 @@ PyObject* call_ufunc_on_host(Operator* op, PyObject* const* operands, int count,
   return call_host(reinterpret_cast<PyObject*>(op->ufunc), args, count, nullptr);
 }
 
+PyObject* apply(Operator* op, PyObject* const* operands, int count, PyObject* out, const Dead& dead) {
+  if (count == op->inputs) {
+    if (!out) {
+      PyObject* const quick = apply_small(op, operands, dead);
+      if (quick || PyErr_Occurred()) return quick;
+    }
+    PyObject* const made = apply_native(op, operands, out, dead);
+    if (made || PyErr_Occurred()) return made;
+  }
+  return call_ufunc_on_host(op, operands, count, out);
+}
+
 PyObject* call_operator(PyObject* self, PyObject* const* args, std::size_t flags, PyObject* names) {
   auto* const op = reinterpret_cast<Operator*>(self);
   const Py_ssize_t count = PyVectorcall_NARGS(flags);
   if (!names && count == op->inputs) return apply(op, args, op->inputs, nullptr);
+  if (names && named_reuse(args, count, names)) {
+    const Dead dead(args, count, names);
+    WithoutReuse rest;
+    if (!rest.read(args, count, names)) return nullptr;
+    if (!rest.names && count == op->inputs) return apply(op, args, op->inputs, nullptr, dead);
+    return call_operator(self, rest.args, static_cast<std::size_t>(count), rest.names);
+  }
   if (count == op->inputs && PyTuple_GET_SIZE(names) == 1 &&
       PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, 0), "out") == 0) {
     PyObject* const out = args[count];
@@ -359,15 +386,7 @@ bool find_loop(Operator* op, Kind kind, PyUFuncGenericFunction& loop, void*& dat
 }
 
 PyObject* apply(Operator* op, PyObject* const* operands, int count, PyObject* out) {
-  if (count == op->inputs) {
-    if (!out) {
-      PyObject* const quick = apply_small(op, operands);
-      if (quick || PyErr_Occurred()) return quick;
-    }
-    PyObject* const made = apply_native(op, operands, out);
-    if (made || PyErr_Occurred()) return made;
-  }
-  return call_ufunc_on_host(op, operands, count, out);
+  return apply(op, operands, count, out, Dead());
 }
 
 bool make_operators(PyObject* module) {

@@ -9,9 +9,29 @@ namespace myia {
 
 namespace {
 
+/// A reference of the table's, which counts among the storage's holders.
+class Held {
+ public:
+  Held() noexcept = default;
+  explicit Held(Storage* storage) noexcept : storage_(storage) { storage->add_holder(); }
+  Held(Held&&) noexcept = default;
+  Held& operator=(Held&& other) noexcept {
+    std::swap(storage_, other.storage_);
+    return *this;
+  }
+  ~Held() {
+    if (storage_) storage_->drop_holder();
+  }
+  [[nodiscard]] Storage* get() const noexcept { return storage_.get(); }
+  Storage* operator->() const noexcept { return storage_.get(); }
+
+ private:
+  Ref<Storage> storage_;
+};
+
 struct Shadow {
-  Ref<Storage> of;      ///< kept, so that its address is not given to another storage
-  Ref<Storage> memory;
+  Held of;              ///< kept, so that its address is not given to another storage
+  Held memory;
   Index shift;          ///< where the image of the first byte is: borrowed memory may begin at any address
 };
 using Table = std::unordered_map<Storage*, Shadow>;
@@ -87,7 +107,7 @@ Adjoint adjoint_of(Kind kind) {
 /// The image of a view in a shadow. It can be written, also where the view cannot.
 PyObject* image(const Array* array, const Shadow& shadow) {
   Array* const made =
-      make_view(Ref<Storage>(shadow.memory), array->offset + shadow.shift, array->kind, array->layout);
+      make_view(Ref<Storage>(shadow.memory.get()), array->offset + shadow.shift, array->kind, array->layout);
   if (made) made->adjoint = true;
   return as_object(made);
 }
@@ -99,8 +119,8 @@ bool make_shadow(Storage* storage, Shadow& made) {
   // Zeros over the whole storage, as other views have their part in it. Those of bytes are those of any kind.
   Owned whole(as_object(zeros(Kind::int8, 1, &bytes)));
   if (!whole) return false;
-  made.of = Ref<Storage>(storage);
-  made.memory = Ref<Storage>(as_array(whole.get())->storage);
+  made.of = Held(storage);
+  made.memory = Held(as_array(whole.get())->storage);
   return true;
 }
 

@@ -72,6 +72,13 @@ class Storage {
   void unmark_read() noexcept { marks_.fetch_sub(1, std::memory_order_relaxed); }
   [[nodiscard]] std::int32_t marks() const noexcept { return marks_.load(std::memory_order_relaxed); }
 
+  // -- for the embedding, under its lock -----------------------------------------------------------
+  /// Who may look at the contents later, other than tasks, which take their turns: views, and tables that
+  /// know it. Each has a reference, too.
+  void add_holder() noexcept { ++holders_; }
+  void drop_holder() noexcept { --holders_; }
+  [[nodiscard]] std::uint32_t holders() const noexcept { return holders_; }
+
   // -- for the dispatcher -------------------------------------------------------------------------
   /// No unfinished task writes it: its contents are there (or it has failed).
   [[nodiscard]] bool ready() const noexcept { return writers_.load(std::memory_order_acquire) == 0; }
@@ -104,6 +111,7 @@ class Storage {
 
   std::atomic<std::uint32_t> references_{1};
   std::atomic<std::int32_t> marks_{0};
+  std::uint32_t holders_ = 0;
   char* data_ = nullptr;
   std::size_t bytes_ = 0;
   std::atomic<std::uint64_t> version_{0};
