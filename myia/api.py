@@ -41,19 +41,21 @@ from myia.parse.types import (
 from myia.pipeline import Compiled, compile_gradient
 from myia.report import MemoryReport, Recorder
 from myia.runtime.adjoints import like
+from myia.runtime.snapshots import Turns, budget, memory_budget
 
 Wrt = int | str | tuple[int | str, ...]
 Donate = int | str | tuple[int | str, ...]
 Optimise = bool | Collection[str]
+Memory = int | float | str | None
 
 
 @overload
 def grad(
-    function: Callable[..., Any], *, wrt: Wrt = 0, donate: Donate = (), optimise: Optimise = True
+    function: Callable[..., Any], *, wrt: Wrt = 0, donate: Donate = (), optimise: Optimise = True, memory: Memory = None
 ) -> Gradient: ...
 @overload
 def grad(
-    function: None = None, *, wrt: Wrt = 0, donate: Donate = (), optimise: Optimise = True
+    function: None = None, *, wrt: Wrt = 0, donate: Donate = (), optimise: Optimise = True, memory: Memory = None
 ) -> Callable[[Callable[..., Any]], Gradient]: ...
 def grad(
     function: Callable[..., Any] | None = None,
@@ -61,6 +63,7 @@ def grad(
     wrt: Wrt = 0,
     donate: Donate = (),
     optimise: Optimise = True,
+    memory: Memory = None,
 ) -> Any:
     """The gradient of a real-valued function, as a function of the same arguments.
 
@@ -75,6 +78,11 @@ def grad(
     `optimise` names the optimisations to do, of `myia.OPTIMISATIONS`; True stands for all, False for none.
     They change no result, only what is emitted: its time, its memory, how close it is to the program.
 
+    `memory` is the most that the arrays of a call may take, beside its arguments: "500 MB", a number of bytes, a
+    float for a part of the memory that is free now, or "minimal". Loops are then reversed from snapshots of their
+    state, as many as there is room for, and run again from there; the gradient is the same to the last bit. Raises
+    MemoryBudget, with the least that will do, if there is not enough. None, the default, keeps what it needs.
+
     Works as a decorator, `@grad` or `@grad(wrt="w")`. Compiling happens at the first call for each
     combination of argument types.
 
@@ -86,17 +94,17 @@ def grad(
     0.918216819549
     """
     if function is None:
-        return functools.partial(grad, wrt=wrt, donate=donate, optimise=optimise)
-    return Gradient(function, wrt, with_value=False, donate=donate, optimise=optimise)
+        return functools.partial(grad, wrt=wrt, donate=donate, optimise=optimise, memory=memory)
+    return Gradient(function, wrt, with_value=False, donate=donate, optimise=optimise, memory=memory)
 
 
 @overload
 def value_and_grad(
-    function: Callable[..., Any], *, wrt: Wrt = 0, donate: Donate = (), optimise: Optimise = True
+    function: Callable[..., Any], *, wrt: Wrt = 0, donate: Donate = (), optimise: Optimise = True, memory: Memory = None
 ) -> Gradient: ...
 @overload
 def value_and_grad(
-    function: None = None, *, wrt: Wrt = 0, donate: Donate = (), optimise: Optimise = True
+    function: None = None, *, wrt: Wrt = 0, donate: Donate = (), optimise: Optimise = True, memory: Memory = None
 ) -> Callable[[Callable[..., Any]], Gradient]: ...
 def value_and_grad(
     function: Callable[..., Any] | None = None,
@@ -104,11 +112,12 @@ def value_and_grad(
     wrt: Wrt = 0,
     donate: Donate = (),
     optimise: Optimise = True,
+    memory: Memory = None,
 ) -> Any:
     """Like `grad`, but gives the pair of the function's value and its gradient."""
     if function is None:
-        return functools.partial(value_and_grad, wrt=wrt, donate=donate, optimise=optimise)
-    return Gradient(function, wrt, with_value=True, donate=donate, optimise=optimise)
+        return functools.partial(value_and_grad, wrt=wrt, donate=donate, optimise=optimise, memory=memory)
+    return Gradient(function, wrt, with_value=True, donate=donate, optimise=optimise, memory=memory)
 
 
 def explain(function: Callable[..., Any], *args: Any, wrt: Wrt = 0) -> str:
@@ -132,6 +141,7 @@ class Gradient:
         with_value: bool,
         donate: Donate = (),
         optimise: Optimise = True,
+        memory: Memory = None,
     ) -> None:
         if isinstance(function, Gradient):
             raise UnsupportedSyntax(
@@ -149,6 +159,9 @@ class Gradient:
         self.wrt = wrt
         self.donate = donate
         self.optimise = _optimisations(optimise)
+        self.memory = memory
+        self._budget = memory_budget(memory)
+        self._turns: Turns = {}
         self.with_value = with_value
         self._single = not isinstance(wrt, tuple)
         self._latest: Compiled | None = None
@@ -170,7 +183,7 @@ class Gradient:
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         compiled, arguments = self._compiled_for(args, kwargs)
         try:
-            results = compiled.run(*(enter(arguments) if compiled.takes_arrays else arguments))
+            results = self._run(compiled, arguments)
             if self._single:
                 x, gradient = arguments[self._selected[0]], results[1] if self.with_value else results
                 if type(gradient) is not float or type(x) is not float:
@@ -185,6 +198,13 @@ class Gradient:
             _explain(error, self.__name__)
             raise
         return (leave(results[0]), gradient) if self.with_value else gradient
+
+    def _run(self, compiled: Compiled, arguments: tuple[Any, ...]) -> Any:
+        given = enter(arguments) if compiled.takes_arrays else arguments
+        if self._budget is None:
+            return compiled.run(*given)
+        with budget(self._budget(self._turns)):
+            return compiled.run(*given)
 
     def __get__(self, owner: Any, kind: type | None = None) -> Any:
         return self if owner is None else MethodType(self, owner)
@@ -219,12 +239,13 @@ class Gradient:
         recorder = Recorder()
         types = tuple(map(type_of, arguments))
         compiled = compile_gradient(
-            self._function, types, self._selected, frozenset(), recorder, self.optimise, self.with_value
+            self._function, types, self._selected, frozenset(), recorder, self.optimise, self.with_value,
+            self.memory is not None,
         )
         recorder.given(arguments)
         before = memory_stats()["live"]
         reset_peak()
-        compiled.run(*(enter(arguments) if compiled.takes_arrays else arguments))
+        self._run(compiled, arguments)
         peak = memory_stats()["peak"] - before
         return MemoryReport(self.__name__, list(recorder.kept.values()), peak)
 
@@ -251,7 +272,8 @@ class Gradient:
         for position in self._selected:
             self._check_differentiable(position, types[position])
         compiled = compile_gradient(
-            self._function, types, self._selected, self._donated, None, self.optimise, self.with_value
+            self._function, types, self._selected, self._donated, None, self.optimise, self.with_value,
+            self.memory is not None,
         )
         if len(self._compiled) >= 256:
             self._compiled.pop(next(iter(self._compiled)))

@@ -96,3 +96,7 @@ class UnknownArgument(MyiaError, TypeError):
 
 class RecursionDepth(MyiaError, RecursionError):
     """The differentiated function recursed deeper than the interpreter's limit."""
+
+
+class MemoryBudget(MyiaError, MemoryError):
+    """The memory that a gradient may take is less than the least it can do with."""

@@ -15,7 +15,8 @@ import numpy as np
 
 import myia.adjoint.rules  # noqa: F401 - fills the tables
 from myia.adjoint.code import load_name, runtime_call, shadows_call
-from myia.adjoint.control import Sweeps, free_names, sweeps
+from myia.adjoint.control import Sweeps, sweeps
+from myia.adjoint.mirror import free_names
 from myia.adjoint.reverse import Reversal, reverse
 from myia.analysis.activity import activity
 from myia.analysis.alias import RESULT, AliasAnalysis, Aliases, is_reference, may_refer
@@ -94,14 +95,15 @@ def compile_gradient(
     recorder: Recorder | None = None,
     optimise: frozenset[str] = frozenset(ALL),
     with_value: bool = True,
+    checkpointed: bool = False,
 ) -> Compiled:
     """Compile the gradient of `function` with respect to the selected parameters.
 
     `donated`: the parameters whose arguments may be written into; `recorder`: counts what a call keeps;
     `optimise`: the names of the optimisations to do (`myia.optimise.ALL`); `with_value`: the function's value
-    is wanted too.
+    is wanted too; `checkpointed`: loops are reversed from snapshots.
     """
-    unit = _Unit(recorder=recorder, optimise=optimise, with_value=with_value)
+    unit = _Unit(recorder=recorder, optimise=optimise, with_value=with_value, checkpointed=checkpointed)
     if recorder is not None:
         unit.namespace.values["recorder"] = recorder
         unit.namespace.reserved.add("recorder")
@@ -160,6 +162,8 @@ class _Unit:
     optimise: frozenset[str] = frozenset(ALL)
     with_value: bool = True
     """Whether the gradient gives the value too."""
+    checkpointed: bool = False
+    """Whether loops are reversed from snapshots, to keep a budget of memory."""
     chains: list[tuple[Chain, str]] = field(default_factory=list)
     """The functions of one pass over memory that the others call, with the user's file."""
     uses_shadows: bool = False
@@ -334,6 +338,7 @@ class _Unit:
             restored,
             self.recorder,
             "recompute" in self.optimise,
+            self.checkpointed,
         )
         copies = [
             _assign(copy, ast.Name(a, ast.Load()), typed.program.source.node)
@@ -378,6 +383,7 @@ class _Unit:
             ended=ended,
             recorder=self.recorder,
             economical="recompute" in self.optimise,
+            checkpointed=self.checkpointed,
         )
         self.notes.append((typed, both))
         return reversal, both

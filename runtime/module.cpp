@@ -56,6 +56,7 @@ nb::dict memory_stats() {
   made["peak"] = now.peak;
   made["pooled"] = now.pooled;
   made["blocks"] = now.blocks;
+  made["allocated"] = now.allocated;
   made["in_flight"] = myia::dispatcher::bytes_in_flight();
   return made;
 }
@@ -115,8 +116,12 @@ NB_MODULE(_runtime, m) {
 
   m.def("memory_stats", memory_stats,
         "Bytes of the runtime's storages: live now, peak since reset_peak(), pooled for reuse, and in_flight, to be\n"
-        "written by work that has been submitted; and the number of blocks.");
+        "written by work that has been submitted; the number of blocks; and all bytes allocated since the start.");
   m.def("reset_peak", myia::allocator::reset_peak, "Begin the peak of memory_stats() anew.");
+  m.def("begin_stretch", myia::allocator::begin_stretch,
+        "Begin to measure the peak of a stretch of a program; gives that of the stretch around, for end_stretch().");
+  m.def("end_stretch", myia::allocator::end_stretch, nb::arg("around"),
+        "End the stretch begun last; gives its peak, in bytes that were live.");
   m.def("trim", myia::allocator::trim, "Give the memory kept for reuse back to the system.");
   m.def("set_pool_bound", myia::allocator::set_bound, nb::arg("bytes"), "The most bytes kept for reuse.");
   m.def("pool_bound", myia::allocator::bound);

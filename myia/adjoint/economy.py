@@ -46,6 +46,7 @@ class _Recomputation:
     computed: set[str] = field(default_factory=set)
     steady: set[str] = field(default_factory=set)
     """Names that no loop writes, and positions of loops."""
+    around: list[Loop] = field(default_factory=list)
     settled: frozenset[str] = frozenset()
     """The classes of aliases that nothing writes from the outermost loop on: reading them again is safe."""
 
@@ -64,10 +65,13 @@ class _Recomputation:
                 case Branch(_, body, orelse):
                     self.block(body, inside)
                     self.block(orelse, inside)
-                case Loop(_, _, body):
-                    if not inside:
+                case Loop(_, _, body, plan=plan):
+                    if not self.around:
                         self.settled = self.settled_before(node)
-                    self.block(body, True)
+                    # An iteration that is run again just before it is reversed has all its values.
+                    self.around.append(node)
+                    self.block(body, plan is None)
+                    self.around.pop()
         if inside:
             for step in reversed([node for node in block if isinstance(node, Step)]):
                 self.consider(block, step)

@@ -57,6 +57,8 @@ class Branch:
     body: list[Node]
     orelse: list[Node]
     guarded: bool = True
+    taken: list[Node] | None = None
+    """The side that every counted iteration took, where the test only leaves the loop."""
     skeleton: ast.stmt | None = None
     tested: Point = field(init=False)
     """The point after it, where the reverse sweep reads the test."""
@@ -74,6 +76,16 @@ class Loop:
     body: list[Node]
     counted: list[Node]
     steps: str | None
+    plan: str | None = None
+    """The variable with the snapshots of a loop that is reversed from those (`checkpoint.py`)."""
+    planned: Step | None = None
+    """The step that binds it."""
+    skeleton: ast.For | ast.While | None = None
+
+    @property
+    def is_reversed(self) -> bool:
+        """Whether the reverse sweep passes it."""
+        return has_reverse(self.body)
 
 
 Node = Step | Point | Branch | Loop
@@ -84,6 +96,8 @@ class MirrorBuilder:
     reversal: Reversal
     named: Callable[[str, object], str]
     saving: set[ast.AST]
+    planned: frozenset[ast.stmt] = frozenset()
+    """The loops to reverse from snapshots."""
 
     def step(self, statement: ast.stmt, code: list[ast.stmt], origin: ast.AST) -> Step:
         step = Step(statement, code, origin, origin in self.saving)
@@ -194,7 +208,14 @@ class MirrorBuilder:
             loop.steps = self.named("steps", s)
             before.append(self.step(assign_names([loop.steps], ast.Constant(0), s), [], s))
         reads = set() if loop.walk is None else bounds_of(loop.walk)
-        if loop.steps:
+        if s in self.planned:
+            loop.plan = self.named("plan", ("plan", s))
+            count = ast.Constant(None) if loop.walk is None or loop.steps else loop.walk
+            made = assign_names([loop.plan], runtime_call("checkpoints", count), s)
+            loop.planned = self.step(made, [], s.test if isinstance(s, ast.While) else s.target)
+            before.append(loop.planned)
+            reads.add(loop.plan)
+        elif loop.steps:
             reads.add(loop.steps)
         return [*before, *_point(self.reversal.exit_code.get(s, [])), loop, Point(entry, frozenset(reads))]
 
@@ -268,6 +289,7 @@ def counted_part(body: list[Node]) -> list[Node]:
     for side, other in ((branch.body, branch.orelse), (branch.orelse, branch.body)):
         if _only_leaves(other) and side:
             branch.guarded = False
+            branch.taken = side
             branch.tested.reads = frozenset()
             return counted_part(side)
     return body
@@ -288,6 +310,18 @@ def steps_of(nodes: list[Node]) -> Iterator[Step]:
                 yield from steps_of(orelse)
             case Loop(_, _, body):
                 yield from steps_of(body)
+
+
+def loops_of(nodes: list[Node]) -> Iterator[Loop]:
+    """All loops, the outer ones first."""
+    for node in nodes:
+        match node:
+            case Branch(_, body, orelse):
+                yield from loops_of(body)
+                yield from loops_of(orelse)
+            case Loop(_, _, body):
+                yield node
+                yield from loops_of(body)
 
 
 def inside(s: ast.stmt) -> Iterator[ast.stmt]:
@@ -327,9 +361,10 @@ def skeleton_of(
                 inner = list(skeleton_of(body, reads, aliases))
                 if isinstance(s, ast.For):
                     assert walk is not None
-                    yield ast.For(s.target, walk, inner, [])
+                    node.skeleton = ast.For(s.target, walk, inner, [])
                 else:
-                    yield ast.While(s.test, inner, [])
+                    node.skeleton = ast.While(s.test, inner, [])
+                yield node.skeleton
 
 
 def reads_of(code: list[ast.stmt]) -> frozenset[str]:
@@ -345,6 +380,35 @@ def reads_of(code: list[ast.stmt]) -> frozenset[str]:
             read |= {n.id for n in ast.walk(statement.target) if isinstance(n, ast.Name)} - bound
         bound |= set(names_written(statement))
     return frozenset(read)
+
+
+def free_names(block: list[ast.stmt], bound: frozenset[str] = frozenset()) -> set[str]:
+    """The names a block reads that it may not have bound itself."""
+    return _free(block, set(bound))
+
+
+def _free(block: list[ast.stmt], own: set[str]) -> set[str]:
+    """The same; `own`, the names certainly bound, is brought to the end of the block."""
+    free: set[str] = set()
+    for s in block:
+        match s:
+            case ast.If(test, body, orelse):
+                taken, untaken = set(own), set(own)
+                free |= names_read(test) - own
+                free |= _free(body, taken) | _free(orelse, untaken)
+                own |= taken & untaken
+            case ast.For(_, walk, body):
+                free |= names_read(walk) - own
+                free |= _free(body, {*own, *names_written(s)})
+            case ast.While(test, body):
+                free |= names_read(test) - own
+                free |= _free(body, set(own))
+            case _:
+                free |= names_read(s) - own
+                if isinstance(s, ast.AugAssign):
+                    free |= {n.id for n in ast.walk(s.target) if isinstance(n, ast.Name)} - own
+                own |= set(names_written(s))
+    return free
 
 
 def read_for_values(code: list[ast.stmt]) -> set[str]:

@@ -148,6 +148,8 @@ class Reversal:
     contents: dict[ast.stmt, frozenset[str]] = field(default_factory=dict)
     """The variables whose contents the reverse code of a statement reads through a record."""
     bound_at_start: Bound = frozenset()
+    loop_bound: dict[ast.stmt, Bound] = field(default_factory=dict)
+    """The variables whose adjoints are bound while the reverse sweep passes a loop."""
 
     def kept(self, name: str) -> bool:
         """Whether the adjoint of what a variable refers to is in shadows."""
@@ -276,6 +278,7 @@ class Generator:
                 self.loops.pop()
                 self.reversal.entry_zeros[s] = [*self._zeros(head - bound, s), *self._open_sums(s)]
                 self.reversal.step_zeros[s] = self._zeros(head - start, s)
+                self.reversal.loop_bound[s] = head
                 return head
             case ast.Assign() | ast.FunctionDef() | ast.AugAssign():
                 self.at = s

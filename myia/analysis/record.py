@@ -15,8 +15,9 @@ The elements of arrays that are written in place count as one more variable for 
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from myia.analysis.dataflow import ForwardFlow
 from myia.parse.program import names_read, names_written
@@ -42,20 +43,28 @@ def to_be_recorded(
     reads: Mapping[ast.stmt, frozenset[str]],
     overwrites: Mapping[ast.stmt, str] | None = None,
     needed_at_start: Needed = frozenset(),
+    whole: Mapping[ast.stmt, Needed] | None = None,
 ) -> Records:
     """The saves of a forward sweep; `reads[s]`: what the reverse code of `s` reads.
 
     `overwrites[s]`: the content of which `s` writes some elements; `needed_at_start`: what the reverse
-    sweep must leave as it was before the forward sweep.
+    sweep must leave as it was before the forward sweep. `whole`: loops that are reversed from snapshots, with
+    all variables and contents they write: each is one statement to what is around it, and what is in it needs
+    only what its own iteration had.
 
     A name both read by the reverse code and bound by `s` means the value after `s`, unless `s` itself
     reads it, when it means the value before.
     """
     saves: dict[ast.stmt, set[str]] = {}
     partly = overwrites or {}
+    loops = whole or {}
 
     def transfer(s: ast.stmt, needed: Needed) -> Needed:
         read = reads.get(s, frozenset())
+        if s in loops:
+            if overwritten := needed & loops[s]:
+                saves.setdefault(s, set()).update(overwritten)
+            return needed - loops[s] | read
         written = set(names_written(s))
         if isinstance(s, ast.For):
             return needed - written  # the reversed loop binds its target itself
@@ -68,8 +77,25 @@ def to_be_recorded(
     def join(a: Needed, b: Needed) -> Needed:
         return a | b
 
-    end = ForwardFlow(transfer, join).block(sweep, needed_at_start)
+    end = _Flow(transfer, join, loops.keys()).block(sweep, needed_at_start)
+    for loop in loops:
+        assert isinstance(loop, (ast.For, ast.While))
+        _Flow(transfer, join, loops.keys()).block(loop.body, frozenset())
     return Records({s: tuple(sorted(names)) for s, names in saves.items()}, end or frozenset())
+
+
+class _Flow(ForwardFlow[Needed]):
+    """Does not look into some loops."""
+
+    def __init__(self, transfer: Any, join: Any, simple: Collection[ast.stmt]) -> None:
+        super().__init__(transfer, join)
+        self._simple = simple
+        self._breaks.append([])  # of a loop whose body is looked at alone
+
+    def _statement(self, statement: ast.stmt, state: Needed) -> Needed | None:
+        if statement in self._simple:
+            return self.transfer(statement, state)
+        return super()._statement(statement, state)
 
 
 def assigned_before(

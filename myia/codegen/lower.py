@@ -7,6 +7,7 @@ for arrays it becomes `rt.multiply(a, b)`. Functions of the operator table becom
 from __future__ import annotations
 
 import ast
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import BuiltinFunctionType
@@ -78,7 +79,7 @@ class Lowering:
             case ast.Return(value):
                 made = ast.Return(None if value is None else self.expression(value)[0])
             case _:
-                return [s]
+                made = copy.copy(s)  # a statement may stand in several places
         return [ast.copy_location(made, s)]
 
     def target(

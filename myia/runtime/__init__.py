@@ -25,6 +25,7 @@ from myia.runtime import (
     reduce,
     shadows,
     shaping,
+    snapshots,
     sort,
     updates,
 )
@@ -41,7 +42,7 @@ def _exported(*modules: _Module) -> dict[str, Any]:
 
 
 # Which know Arrays themselves: the algebra of adjoints, containers, and calls that the run decides.
-_OWN = _exported(adjoints, containers, dynamic, mutators, private, shadows, updates)
+_OWN = _exported(adjoints, containers, dynamic, mutators, private, shadows, snapshots, updates)
 
 FACADE: dict[str, Any] = _OWN | _exported(
     construct, elementwise, inactive, index, into, linalg, products, reduce, shaping, sort

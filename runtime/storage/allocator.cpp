@@ -145,11 +145,21 @@ class Pool {
 
   Stats stats() noexcept {
     const std::lock_guard guard(lock_);
-    return {live_, peak_, pooled_, blocks_};
+    return {live_, peak_, pooled_, blocks_, asked_};
   }
   void reset_peak() noexcept {
     const std::lock_guard guard(lock_);
     peak_ = live_;
+  }
+  std::uint64_t begin_stretch() noexcept {
+    const std::lock_guard guard(lock_);
+    return std::exchange(stretch_, live_);
+  }
+  std::uint64_t end_stretch(std::uint64_t around) noexcept {
+    const std::lock_guard guard(lock_);
+    const std::uint64_t ended = stretch_;
+    stretch_ = std::max(around, ended);
+    return ended;
   }
   std::size_t bound() noexcept {
     const std::lock_guard guard(lock_);
@@ -187,6 +197,7 @@ class Pool {
     live_ += bytes;
     ++blocks_;
     if (live_ > peak_) peak_ = live_;
+    if (live_ > stretch_) stretch_ = live_;
   }
 
   void* fresh(int number, std::size_t bytes) {
@@ -232,7 +243,7 @@ class Pool {
   }
 
   Spinlock lock_;
-  std::uint64_t live_ = 0, peak_ = 0, pooled_ = 0, blocks_ = 0, bound_ = 0;
+  std::uint64_t live_ = 0, peak_ = 0, stretch_ = 0, pooled_ = 0, blocks_ = 0, bound_ = 0;
   std::uint64_t asked_ = 0;  // bytes that were ever asked for
   Class classes_[kClasses];
 };
@@ -259,6 +270,8 @@ void* allocate(std::size_t bytes) { return pool().allocate(bytes); }
 void free(void* block, std::size_t bytes) noexcept { pool().free(block, bytes); }
 Stats stats() noexcept { return pool().stats(); }
 void reset_peak() noexcept { pool().reset_peak(); }
+std::uint64_t begin_stretch() noexcept { return pool().begin_stretch(); }
+std::uint64_t end_stretch(std::uint64_t around) noexcept { return pool().end_stretch(around); }
 void set_bound(std::size_t bytes) noexcept { pool().set_bound(bytes); }
 std::size_t bound() noexcept { return pool().bound(); }
 void trim() noexcept { pool().trim(); }

@@ -18,6 +18,7 @@ struct Stats {
   std::uint64_t peak;    ///< the most there were in use since the start, or the last reset
   std::uint64_t pooled;  ///< bytes kept for reuse
   std::uint64_t blocks;  ///< blocks in use now
+  std::uint64_t allocated;  ///< bytes that were ever asked for
 };
 
 /// Throws std::bad_alloc. A block of 0 bytes is a valid address.
@@ -26,6 +27,11 @@ void free(void* block, std::size_t bytes) noexcept;
 
 [[nodiscard]] Stats stats() noexcept;
 void reset_peak() noexcept;
+
+/// A second peak, for measuring a stretch of a program inside another that is measured too. begin_stretch gives
+/// the peak so far of the stretch around, which end_stretch takes again; it gives that of the stretch it ends.
+[[nodiscard]] std::uint64_t begin_stretch() noexcept;
+std::uint64_t end_stretch(std::uint64_t around) noexcept;
 
 /// The most bytes that are kept for reuse; what is above is given back at once.
 void set_bound(std::size_t bytes) noexcept;

@@ -1,0 +1,399 @@
+"""Loops that are reversed from snapshots of their state, so that a gradient keeps a budget of memory.
+
+The first sweep runs the loop and keeps its state before some of the iterations. The reverse sweep goes back to
+the nearest snapshot, runs the loop from there to the iteration it has to reverse, keeping states on the way
+where there is room again, and runs that iteration once more with all that its reversal reads.
+
+    plan = rt.checkpoints(range(n))                 for at, stop in plan.reversed():
+    for k in range(n):                                  (h,) = plan.state()
+        plan.head((h,))                                 for k in range(n)[at:stop]:
+        h = step(h, k)                                      plan.head((h,))
+    plan.end()                                              h = step(h, k)
+                                                        ...    # iteration `stop`, forwards and back
+
+How many snapshots there is room for is measured: what is live when the loop begins, the size of a state, and
+what the first iteration allocates. Which states they hold is decided in `schedule.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from math import ceil, log2
+from typing import Any
+
+import numpy as np
+
+from myia._runtime import begin_stretch, end_stretch, memory_of, memory_stats, wait_all
+from myia.errors import MemoryBudget, UnknownArgument
+from myia.runtime.native import ARRAYS
+from myia.runtime.schedule import Thinning, positions, split
+
+__all__ = ["checkpoints"]
+
+_UNLIMITED = 1 << 62
+"""The budget where none was given, in bytes."""
+
+
+# -- the budget of a call ------------------------------------------------------------------------------
+
+
+Place = tuple[str, int]
+"""The emitted file and line where a loop's snapshots are made."""
+
+Turns = dict[tuple[Place, int], int]
+"""The bytes that reversing one iteration of a loop took, by the size of its state."""
+
+
+@dataclass
+class LoopReport:
+    """What a loop did in one call: how often it ran, its iterations, those run again, snapshots at once, bytes of
+    one, and of reversing an iteration."""
+
+    runs: int = 0
+    steps: int = 0
+    advanced: int = 0
+    snapshots: int = 0
+    state: int = 0
+    turn: int = 0
+
+
+@dataclass
+class Budget:
+    """What one call of a gradient may take.
+
+    `bytes`: the most that the runtime's arrays may be at once, beside those that were there before; None for
+    the least that does not repeat iterations more often than needed. `turns`: what reversing one iteration of a
+    loop took in earlier calls, by place and size of the state.
+    """
+
+    bytes: int | None
+    turns: Turns = field(default_factory=dict)
+    base: int = 0
+    loops: dict[Place, LoopReport] = field(default_factory=dict)
+    inner: int = 0
+    """Bytes that loops inside an iteration allocated, and that reversing it does not hold at once."""
+
+    def used(self) -> int:
+        return int(memory_stats()["live"]) - self.base
+
+
+_UNITS = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
+
+
+def memory_budget(given: int | float | str | None) -> Budgets | None:
+    """What makes the budget of a call, from what the user asked for. Raises UnknownArgument."""
+    if given is None:
+        return None
+    if given == "minimal":
+        return lambda turns: Budget(None, turns)
+    if isinstance(given, str):
+        match = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([kmg]?i?b)\s*", given, re.IGNORECASE)
+        if match is not None and match[2].lower() in _UNITS:
+            most = int(float(match[1]) * _UNITS[match[2].lower()])
+            return lambda turns: Budget(most, turns)
+    elif isinstance(given, float) and 0.0 < given <= 1.0:
+        return lambda turns: Budget(int(given * _free_memory()), turns)
+    elif isinstance(given, int) and not isinstance(given, bool) and given > 0:
+        return lambda turns: Budget(given, turns)
+    raise UnknownArgument(
+        f"memory={given!r} is no amount of memory",
+        reason="it is the most that the arrays of a gradient may take",
+        remedy='give "500 MB", a number of bytes, a part of the free memory such as 0.5, or "minimal"',
+    )
+
+
+def _free_memory() -> int:
+    """The bytes that may be allocated now without swapping, by what Linux says; else all there are."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            for line in file:
+                if line.startswith("MemAvailable:"):
+                    return int(line.split()[1]) << 10
+    except OSError:
+        pass
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+_current = threading.local()
+
+
+Budgets = Callable[[Turns], Budget]
+"""Makes the budget of a call, given what was measured in earlier ones."""
+
+
+@contextmanager
+def budget(given: Budget) -> Iterator[Budget]:
+    """The budget of the loops that run inside."""
+    before = getattr(_current, "budget", None)
+    given.base = int(memory_stats()["live"])
+    given.loops.clear()
+    _current.budget = given
+    try:
+        yield given
+    finally:
+        _current.budget = before
+
+
+# -- one loop ----------------------------------------------------------------------------------------------
+
+
+def checkpoints(
+    walk: range | None, adjoints: tuple[Any, ...] = (), stores: int = 0, share: int = 1, rewinds: bool = False
+) -> Checkpoints:
+    """The snapshots of a loop that begins.
+
+    `walk`: what it runs over, None if the number of its iterations is not known; `adjoints`: values of the program whose
+    adjoints the reverse sweep holds while it passes the loop; `stores`: how many statements save elements they
+    write over; `share`: how many loops, this and later ones, share the memory that is left; `rewinds`: whether
+    arrays that are written in place must be what they were before the loop once it is reversed.
+    """
+    given = getattr(_current, "budget", None) or Budget(_UNLIMITED)
+    frame = sys._getframe(1)
+    place = frame.f_code.co_filename, frame.f_lineno
+    count = None if walk is None else len(walk)
+    return Checkpoints(given, place, count, sum(map(_size, adjoints)), stores, share, rewinds)
+
+
+@dataclass(eq=False)
+class _Snapshot:
+    values: tuple[Any, ...]
+    contents: list[tuple[Any, Any]]
+    """Arrays that are written in place, each with a copy of its elements."""
+
+
+@dataclass(eq=False)
+class Checkpoints:
+    """The snapshots of one loop; see the module."""
+
+    budget: Budget
+    place: Place
+    count: int | None
+    adjoints: int
+    stores: int
+    share: int
+    rewinds: bool
+    steps: int = 0
+    most: int = 1
+    """How many snapshots there may be at once."""
+    advanced: int = 0
+    """Iterations run again on the way to one that is reversed."""
+    turn_bytes: int = 0
+    """The bytes that reversing one iteration takes, as expected before and measured then."""
+    kept: dict[int, _Snapshot] = field(default_factory=dict)
+    largest: int = 0
+    _at: int = 0
+    _first_sweep: bool = True
+    _planned: set[int] = field(default_factory=set)
+    _thinning: Thinning | None = None
+    _state_bytes: int = 0
+    _started: tuple[int, int, int, int] = (0, 0, 0, 0)
+    _log: list[Any] = field(default_factory=list)
+    _marks: list[int] = field(default_factory=list)
+    _cursor: int = 0
+
+    # -- the first sweep, and advancing -----------------------------------------------------------------
+
+    def head(self, values: tuple[Any, ...], arrays: tuple[Any, ...] = ()) -> None:
+        """An iteration begins; `values`: the state, by variable; `arrays`: those that are written in place."""
+        at = self._at
+        self._at = at + 1
+        if not self._first_sweep:
+            if at in self._planned:
+                self._keep(at, values, arrays)
+            return
+        self._marks.append(len(self._log))
+        if at == 0:
+            self._begin(values, arrays)
+            return
+        if at == 1:
+            self._measure()
+        if self._thinning is not None:
+            dropped = self._thinning.dropped(at)
+            if dropped != at:
+                if dropped is not None:
+                    del self.kept[dropped]
+                self._keep(at, values, arrays)
+        elif at in self._planned:
+            self._keep(at, values, arrays)
+
+    def end(self, steps: int | None = None) -> None:
+        """The loop has ended; `steps`: how many of its iterations are to be reversed."""
+        self.steps = self._at if steps is None else steps
+        if self._at == 1:  # only one iteration began: it was not measured yet
+            self._measure()
+        self._first_sweep = False
+        for at in [at for at in self.kept if at >= self.steps]:
+            del self.kept[at]
+
+    def _begin(self, values: tuple[Any, ...], arrays: tuple[Any, ...]) -> None:
+        self._keep(0, values, arrays)
+        self._state_bytes = max(self._size_of(0), 1)
+        wait_all()
+        now = memory_stats()
+        self._started = int(now["live"]), int(now["allocated"]), begin_stretch(), self.budget.inner
+        self.budget.inner = 0
+
+    def _measure(self) -> None:
+        """After the first iteration: how many snapshots there is room for."""
+        wait_all()
+        live, allocated, around, inner = self._started
+        peak = end_stretch(around)
+        now = memory_stats()
+        made = int(now["allocated"]) - allocated
+        # All that an iteration allocates may be held by its reversal at once, and adjoints beside it.
+        expected = made - self.budget.inner + 2 * max(peak - live - self.budget.inner, 0)
+        expected += self.stores * self._state_bytes
+        self.budget.inner = inner + made
+        self.turn_bytes = self.budget.turns.get(self._key(), expected)
+        self.most = self._room()
+        if self.count is None:
+            self._thinning = Thinning(self.most, {0: 0})
+        else:
+            self._planned = set(positions(0, self.count, self.most)) - {0}
+
+    def _room(self) -> int:
+        """How many snapshots there may be. Raises MemoryBudget if there is no room for the one at the start."""
+        limit = self.budget.bytes
+        if limit is None:
+            return 1 + ceil(log2(self.count or 1024))
+        held = self.budget.used() - (len(self.kept) - 1) * self._state_bytes
+        needed = held + self.turn_bytes + self.adjoints
+        if needed > limit:
+            raise MemoryBudget(
+                f"the gradient cannot do with {_spelled(limit)}",
+                reason=f"{_spelled(held)} are held when this loop is reversed, and one iteration of it takes"
+                f" {_spelled(self.turn_bytes + self.adjoints)}",
+                remedy=f"give it {_spelled(needed, up=True)} or more",
+            )
+        return 1 + min((limit - needed) // self.share // self._state_bytes, 1 << 40)
+
+    def _key(self) -> tuple[Place, int]:
+        return self.place, self._state_bytes
+
+    def _keep(self, at: int, values: tuple[Any, ...], arrays: tuple[Any, ...]) -> None:
+        copies = [(x, x.copy()) for x in _distinct(arrays)]
+        self.kept[at] = _Snapshot(values, copies)
+        self.largest = max(self.largest, len(self.kept))
+
+    def _size_of(self, at: int) -> int:
+        snapshot = self.kept[at]
+        written = {id(x) for x, _ in snapshot.contents}
+        values = sum(_size(v) for v in snapshot.values if id(v) not in written)
+        return values + sum(copy.nbytes for _, copy in snapshot.contents)
+
+    # -- the reverse sweep ------------------------------------------------------------------------------
+
+    def reversed(self) -> Iterator[tuple[int, int]]:
+        """For each iteration, the last first: from where the loop is run again, and the iteration itself."""
+        for step in range(self.steps - 1, -1, -1):
+            at = max(k for k in self.kept if k <= step)
+            self._plan(at, step)
+            self._at, self._cursor = at, self._marks[at]
+            self._restore(self.kept[at])
+            self.advanced += step - at
+            yield at, step
+            if step == self.steps - 1:
+                self._end_turn()
+            if step or not self.rewinds:
+                self.kept.pop(step, None)
+            del self._log[self._marks[step] :]
+        if self.rewinds and self.steps:
+            self._restore(self.kept.pop(0))
+        self._report()
+
+    def _report(self) -> None:
+        found = self.budget.loops.setdefault(self.place, LoopReport())
+        found.runs += 1
+        found.steps += self.steps
+        found.advanced += self.advanced
+        found.snapshots = max(found.snapshots, self.largest)
+        found.state = max(found.state, self._state_bytes)
+        found.turn = max(found.turn, self.turn_bytes)
+
+    def _plan(self, at: int, step: int) -> None:
+        """Which states to keep on the way from `at` to `step`."""
+        self._planned.clear()
+        free = self.most - len(self.kept)
+        while free > 0 and step - at > 1:
+            at += split(step + 1 - at, free + 1)
+            if at < step:
+                self._planned.add(at)
+            free -= 1
+
+    def turn(self) -> None:
+        """The iteration that is reversed begins; the first one is measured."""
+        if self._at == self.steps - 1:
+            wait_all()
+            self._started = (int(memory_stats()["live"]), 0, begin_stretch(), 0)
+
+    def _end_turn(self) -> None:
+        """What reversing an iteration took, the adjoints that stay left out: perhaps there is room for more."""
+        wait_all()
+        live, _, around, _ = self._started
+        peak = end_stretch(around)
+        self.budget.turns[self._key()] = peak - live
+        if self.budget.bytes is not None and peak - live < self.turn_bytes:
+            free = (self.budget.bytes - (peak - self.budget.base)) // self._state_bytes // self.share
+            self.most = max(self.most, len(self.kept) + free)
+        self.turn_bytes = peak - live
+
+    def state(self) -> tuple[Any, ...]:
+        """The variables as they were where the loop is run again from."""
+        return self.kept[self._at].values
+
+    def _restore(self, snapshot: _Snapshot) -> None:
+        for x, copy in snapshot.contents:
+            x[...] = copy
+
+    # -- what is not done again -------------------------------------------------------------------------
+
+    def record(self, value: Any) -> Any:
+        """Note a value that would be another one if it were computed again; gives it."""
+        self._log.append(value.copy() if isinstance(value, ARRAYS) else value)
+        return value
+
+    def replay(self) -> Any:
+        """The value that was noted at this place of the iteration."""
+        value = self._log[self._cursor]
+        self._cursor += 1
+        return value.copy() if isinstance(value, ARRAYS) else value
+
+
+def _distinct(arrays: tuple[Any, ...]) -> list[Any]:
+    """Arrays without those whose memory another one of them has all of."""
+    found: dict[Any, Any] = {}
+    others = []
+    for x in arrays:
+        if not isinstance(x, ARRAYS):
+            continue
+        memory = memory_of(x) or (id(x), x.nbytes)
+        if memory[1] == x.nbytes:
+            found.setdefault(memory[0], x)
+        else:
+            others.append((memory[0], x))
+    return [*found.values(), *(x for key, x in others if key not in found)]
+
+
+def _size(value: Any) -> int:
+    """The bytes of the arrays in a value."""
+    if isinstance(value, ARRAYS):
+        return int(value.nbytes)
+    if isinstance(value, (list, tuple)):
+        return sum(map(_size, value))
+    if isinstance(value, dict):
+        return sum(map(_size, value.values()))
+    return 0
+
+
+def _spelled(count: int, up: bool = False) -> str:
+    """A number of bytes for people, in units that `memory=` takes; `up`: not less than it is."""
+    for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= 10 * size:
+            return f"{ceil(count / size) if up else count // size} {unit}"
+    return f"{count} bytes"
