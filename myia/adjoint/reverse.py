@@ -150,6 +150,8 @@ class Reversal:
     bound_at_start: Bound = frozenset()
     loop_bound: dict[ast.stmt, Bound] = field(default_factory=dict)
     """The variables whose adjoints are bound while the reverse sweep passes a loop."""
+    outer_sums: dict[ast.stmt, tuple[str, ...]] = field(default_factory=dict)
+    """Those whose adjoints are sums of outer products, collected while it passes an outermost loop."""
 
     def kept(self, name: str) -> bool:
         """Whether the adjoint of what a variable refers to is in shadows."""
@@ -334,6 +336,7 @@ class Generator:
     def _open_sums(self, loop: ast.stmt) -> list[ast.stmt]:
         """Make the sums of outer products before a reversed loop, and add them up after it."""
         opened: list[ast.stmt] = []
+        self.reversal.outer_sums[loop] = tuple(self.sums.get(loop, {}))
         for name, total in self.sums.get(loop, {}).items():
             adjoint = ast.Name(self.reversal.adjoint_names[name], ast.Load())
             opened.append(bind(total, runtime_call("OuterSum", adjoint), loop))

@@ -266,11 +266,13 @@ class Weaver:
             bound = self.reversal.loop_bound.get(loop.statement, frozenset())
             sure = self.assigned.get(loop.planned.statement, frozenset())
             names = sorted({*bound, *self._state(loop).arrays} & sure)
+            sums = [n for n in self.reversal.outer_sums.get(loop.statement, ()) if n in sure]
             stores = sum(s.overwritten is not None and bool(self._saves(s.statement)) for s in steps_of([loop]))
             rewinds = bool(set(self.records.saves.get(loop.skeleton, ())) & written_contents(loop, self.reversal))
             later = sum(_follows(self.nodes, loop, other) for other in loops[number + 1 :])
             given = {
                 "adjoints": _tuple(names) if names else None,
+                "sums": _tuple(sums) if sums else None,
                 "stores": ast.Constant(stores) if stores else None,
                 "share": ast.Constant(1 + later) if later else None,
                 "rewinds": ast.Constant(True) if rewinds else None,

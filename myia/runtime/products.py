@@ -68,7 +68,8 @@ class OuterSum:
     """A sum of outer products of vectors, added to a matrix in blocks: one matrix product for many.
 
     `total` has shape (n, m); `add(u, v)` takes vectors of n and m elements and keeps them, unchanged,
-    until `finish` or until a block is full. The order of summation is BLAS's.
+    until `finish` or until a block is full: some dozens of vectors, and not much more memory than the matrix.
+    The order of summation is BLAS's.
     """
 
     __slots__ = ("add", "left", "right", "total")
@@ -83,11 +84,12 @@ class OuterSum:
         # A closure: it runs at every step of a loop, and looks up no attribute.
         left, right = self.left, self.right
         push_left, push_right, finish = left.append, right.append, self.finish
+        most = _block(*self.total.shape)
 
         def add(u: Any, v: Any) -> None:
             push_left(u)
             push_right(v)
-            if len(left) == _BLOCK:
+            if len(left) == most:
                 finish()
 
         return add
@@ -106,8 +108,18 @@ class OuterSum:
         self.right.clear()
 
 
-_BLOCK = 256
-"""So many pairs of vectors are kept at the most."""
+_LEAST, _MOST = 64, 256
+
+
+def _block(rows: int, columns: int) -> int:
+    """How many pairs of vectors make a block."""
+    return max(_LEAST, min(_MOST, rows * columns // max(rows + columns, 1)))
+
+
+def most_collected(matrix: Any) -> int:
+    """The bytes that an `OuterSum` for a matrix takes beside it: a block of vectors, and their copies."""
+    rows, columns = matrix.shape
+    return int(2 * _block(rows, columns) * (rows + columns) * matrix.itemsize)
 
 
 def matmul_left(g: Any, x1: Any, x2: Any) -> Any:

@@ -32,6 +32,7 @@ import numpy as np
 from myia._runtime import begin_stretch, end_stretch, memory_of, memory_stats, wait_all
 from myia.errors import MemoryBudget, UnknownArgument
 from myia.runtime.native import ARRAYS
+from myia.runtime.products import most_collected
 from myia.runtime.schedule import Thinning, positions, split
 
 __all__ = ["checkpoints"]
@@ -144,12 +145,18 @@ def budget(given: Budget) -> Iterator[Budget]:
 
 
 def checkpoints(
-    walk: range | None, adjoints: tuple[Any, ...] = (), stores: int = 0, share: int = 1, rewinds: bool = False
+    walk: range | None,
+    adjoints: tuple[Any, ...] = (),
+    sums: tuple[Any, ...] = (),
+    stores: int = 0,
+    share: int = 1,
+    rewinds: bool = False,
 ) -> Checkpoints:
     """The snapshots of a loop that begins.
 
     `walk`: what it runs over, None if the number of its iterations is not known; `adjoints`: values of the program whose
-    adjoints the reverse sweep holds while it passes the loop; `stores`: how many statements save elements they
+    adjoints the reverse sweep holds while it passes the loop; `sums`: those of them that collect outer products;
+    `stores`: how many statements save elements they
     write over; `share`: how many loops, this and later ones, share the memory that is left; `rewinds`: whether
     arrays that are written in place must be what they were before the loop once it is reversed.
     """
@@ -157,7 +164,8 @@ def checkpoints(
     frame = sys._getframe(1)
     place = frame.f_code.co_filename, frame.f_lineno
     count = None if walk is None else len(walk)
-    return Checkpoints(given, place, count, sum(map(_size, adjoints)), stores, share, rewinds)
+    held = sum(map(_size, adjoints)) + sum(map(most_collected, sums))
+    return Checkpoints(given, place, count, held, stores, share, rewinds)
 
 
 @dataclass(eq=False)
@@ -262,8 +270,9 @@ class Checkpoints:
         limit = self.budget.bytes
         if limit is None:
             return 1 + ceil(log2(self.count or 1024))
+        # Beside the snapshot at the start there is the state of now, and that of the step before.
         held = self.budget.used() - (len(self.kept) - 1) * self._state_bytes
-        needed = held + self.turn_bytes + self.adjoints
+        needed = held + self.turn_bytes + self.adjoints + self._state_bytes
         if needed > limit:
             raise MemoryBudget(
                 f"the gradient cannot do with {_spelled(limit)}",
@@ -293,6 +302,7 @@ class Checkpoints:
         """For each iteration, the last first: from where the loop is run again, and the iteration itself."""
         for step in range(self.steps - 1, -1, -1):
             at = max(k for k in self.kept if k <= step)
+            wait_all()  # or this would begin beside the reversal of the iteration before, and take memory too
             self._plan(at, step)
             self._at, self._cursor = at, self._marks[at]
             self._restore(self.kept[at])
@@ -339,7 +349,7 @@ class Checkpoints:
         peak = end_stretch(around)
         self.budget.turns[self._key()] = peak - live
         if self.budget.bytes is not None and peak - live < self.turn_bytes:
-            free = (self.budget.bytes - (peak - self.budget.base)) // self._state_bytes // self.share
+            free = (self.budget.bytes - (peak - self.budget.base)) // self._state_bytes // self.share - 2
             self.most = max(self.most, len(self.kept) + free)
         self.turn_bytes = peak - live
 
