@@ -30,6 +30,14 @@ class LoopState:
     arrays: tuple[str, ...]
 
 
+def is_checkpoint(loop: Loop) -> bool:
+    """Whether a loop is a block that the user made a checkpoint of."""
+    match loop.statement:
+        case ast.For(_, ast.Call(ast.Attribute(ast.Name("rt"), "once"))):
+            return True
+    return False
+
+
 def obstacle(loop: Loop, reversal: Reversal) -> str | None:
     """Why a loop cannot be run again from a snapshot; None if it can."""
     aliases, typed = reversal.aliases, reversal.typed
@@ -41,8 +49,12 @@ def obstacle(loop: Loop, reversal: Reversal) -> str | None:
             return "it calls what only the run knows"
         operation = typed.operations.get(s) if isinstance(s, ast.stmt) else None
         if operation is not None and operation.kind == "user":
-            if operation.callee is None or (why := _effect_in(operation.callee, set())) is not None:
-                return why if operation.callee is not None else "it calls what only the run knows"
+            if operation.callee is None:
+                return "it calls what only the run knows"
+            if (why := _effect_in(operation.callee, set())) is not None:
+                return why
+        if operation is not None and operation.kind == "object":
+            return "it makes objects"
     body = loop.skeleton.body if loop.skeleton is not None else []
     bound = written_in(loop)
     carried = free_names(body) & bound
@@ -90,7 +102,8 @@ def is_effect(step: Step) -> bool:
 def differs_each_time(step: Step, typed: Typed) -> bool:
     """Whether a step would bind another value if it ran again, for all that is known."""
     operation = typed.operations.get(step.origin) if isinstance(step.origin, ast.stmt) else None
-    return operation is not None and operation.kind == "opaque" and isinstance(_value_of(step), ast.Call)
+    unknown = operation is not None and operation.kind in ("opaque", "dynamic")
+    return unknown and isinstance(_value_of(step), ast.Call)
 
 
 def _value_of(step: Step) -> ast.expr | None:

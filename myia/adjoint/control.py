@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from myia.adjoint.checkpoint import obstacle, written_contents, written_in
+from myia.adjoint.checkpoint import is_checkpoint, obstacle, written_contents, written_in
 from myia.adjoint.economy import compute_again, keep_shapes
 from myia.adjoint.handles import bind_handles
 from myia.adjoint.mirror import (
@@ -23,6 +23,7 @@ from myia.adjoint.mirror import (
 from myia.adjoint.reverse import Reversal
 from myia.adjoint.weave import Weaver
 from myia.analysis.record import Records, to_be_recorded
+from myia.errors import UnsupportedSyntax
 from myia.parse.program import Program, names_read
 from myia.report import Recorder
 
@@ -61,10 +62,8 @@ def sweeps(
     """
     builder = _Builder(program, reversal, _remembering(fresh), ended, restored, economical)
     mirror = builder.build(frozenset(), contents=False)
-    planned = frozenset[ast.stmt]()
-    if checkpointed:
-        loops = [n for n in loops_of(mirror.nodes) if n.is_reversed]
-        planned = frozenset(n.statement for n in loops if obstacle(n, reversal) is None)
+    planned = frozenset(_planned(mirror.nodes, reversal, checkpointed))
+    if planned:
         mirror = builder.build(planned, contents=False)
     if economical and reversal.aliases.shadowed:
         other = builder.build(planned, contents=True)
@@ -77,6 +76,24 @@ def sweeps(
     forward = weaver.forward(nodes)
     saved = weaver.carried(forward, reverse, ended) if split else ()
     return Sweeps(weaver.setup(saved), forward, reverse, saved, weaver.kept(forward, reverse))
+
+
+def _planned(nodes: list[Node], reversal: Reversal, checkpointed: bool) -> Iterator[ast.stmt]:
+    """The loops to reverse from snapshots: those that can be, if asked for; the user's checkpoints in any case."""
+    for loop in loops_of(nodes):
+        manual = is_checkpoint(loop)
+        if not loop.is_reversed or not (manual or checkpointed):
+            continue
+        why = obstacle(loop, reversal)
+        if why is None:
+            yield loop.statement
+        elif manual:
+            raise UnsupportedSyntax(
+                "this checkpoint cannot be run again",
+                reason=why,
+                remedy="put less into it, or leave it out",
+                location=reversal.typed.program.source.location(loop.statement),
+            )
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from myia.adjoint.checkpoint import (
     LoopState,
     differs_each_time,
+    is_checkpoint,
     is_effect,
     state_of,
     written_contents,
@@ -174,6 +175,8 @@ class Weaver:
             if key[0] is loop.skeleton
         ]
         body = self._run(loop, first=True, counts=True)
+        if is_checkpoint(loop):
+            return [*saves, self._head(loop), *body]
         end = [load_name(loop.steps)] if loop.steps else []
         return [
             *saves,
@@ -226,6 +229,8 @@ class Weaver:
     def _reverse_planned(self, loop: Loop) -> list[ast.stmt]:
         assert loop.plan is not None
         s, state, plan = loop.statement, self._state(loop), loop.plan
+        if is_checkpoint(loop):
+            return self._reverse_block(loop, plan, state)
         at, stop = self._names(loop)
         restored: list[ast.stmt] = []
         if state.variables:
@@ -242,12 +247,35 @@ class Weaver:
         both = ast.Tuple([ast.Name(at, ast.Store()), ast.Name(stop, ast.Store())], ast.Store())
         inner = [*restored, again, turn, *chosen]
         made = ast.For(both, _method(plan, "reversed"), [*(ast.copy_location(i, s) for i in inner), *self._turn(loop)], [])
-        pops = [
-            _pop(self.stacks[key], ast.Name(key[1], ast.Store()), s)
+        return [ast.copy_location(made, s), *self._pops(loop)]
+
+    def _reverse_block(self, loop: Loop, plan: str, state: LoopState) -> list[ast.stmt]:
+        again: ast.stmt = ast.Expr(_method(plan, "again"))
+        if state.variables:
+            targets: list[ast.expr] = [ast.Name(n, ast.Store()) for n in state.variables]
+            again = ast.Assign([ast.Tuple(targets, ast.Store())], _method(plan, "again"))
+        rewind = [ast.Expr(_method(plan, "rewind"))] if self._rewinds(loop) else []
+        s = loop.statement
+        return [
+            ast.copy_location(again, s),
+            *self._turn(loop),
+            *(ast.copy_location(r, s) for r in rewind),
+            *self._pops(loop),
+        ]
+
+    def _pops(self, loop: Loop) -> list[ast.stmt]:
+        """Takes back what the loop as a whole wrote over."""
+        return [
+            _pop(self.stacks[key], ast.Name(key[1], ast.Store()), loop.statement)
             for key in reversed(self.stacks)
             if key[0] is loop.skeleton
         ]
-        return [ast.copy_location(made, s), *pops]
+
+    def _rewinds(self, loop: Loop) -> bool:
+        """Whether arrays must be what they were before the loop."""
+        assert loop.skeleton is not None
+        saved = self.records.saves.get(loop.skeleton, ())
+        return not written_contents(loop, self.reversal).isdisjoint(saved)
 
     def _names(self, loop: Loop) -> tuple[str, str]:
         if loop not in self._positions:
@@ -268,7 +296,7 @@ class Weaver:
             names = sorted({*bound, *self._state(loop).arrays} & sure)
             sums = [n for n in self.reversal.outer_sums.get(loop.statement, ()) if n in sure]
             stores = sum(s.overwritten is not None and bool(self._saves(s.statement)) for s in steps_of([loop]))
-            rewinds = bool(set(self.records.saves.get(loop.skeleton, ())) & written_contents(loop, self.reversal))
+            rewinds = self._rewinds(loop)
             later = sum(_follows(self.nodes, loop, other) for other in loops[number + 1 :])
             given = {
                 "adjoints": _tuple(names) if names else None,

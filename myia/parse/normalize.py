@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from myia import manual
 from myia.parse.exits import ExitRewriter
 from myia.parse.loops import Loops
 from myia.parse.mutating import writes
@@ -39,12 +40,14 @@ from myia.parse.program import (
 )
 from myia.parse.scope import Scope
 from myia.parse.source import Source, all_arguments, source_of
+from myia.parse.support import LEAVES, WITH
 from myia.parse.trees import (
     bound_names,
     call_of,
     has_star,
     hint_for,
     item_of,
+    leaving_statements,
     load,
     only_counts,
     placed,
@@ -162,6 +165,9 @@ class _Normalizer(Loops):
             result = atom.id
         else:
             self.statements(ExitRewriter(self.fresh_local, result).function(body))
+        if self.out and getattr(self.function, manual.MARK, False):
+            body, self.out = self.out, []
+            self.once(body, node)
         return Program(
             name="function" if keyword.iskeyword(self.source.name) else self.source.name,
             source=self.source,
@@ -312,6 +318,8 @@ class _Normalizer(Loops):
             case ast.Raise(exception, cause):
                 raised = None if exception is None else self.atom(exception)
                 self.out.append(placed(ast.Raise(raised, None if cause is None else self.atom(cause)), node))
+            case ast.With(items, body):
+                self.checkpoint(items, body, node)
             case ast.FunctionDef(name):
                 self.nested_function(node, self.renamed.get(name, name))
             case ast.Break():
@@ -320,6 +328,26 @@ class _Normalizer(Loops):
                 pass
             case _:
                 raise self.unsupported(node, "this statement is not supported here", "", "")
+
+    def checkpoint(self, items: list[ast.withitem], body: list[ast.stmt], node: ast.stmt) -> None:
+        """`with myia.checkpoint():` is a loop of one iteration that is reversed from the state at its head."""
+        match items:
+            case [ast.withitem(ast.Call(function, [], []) as call, None)]:
+                path = self.constant_path(function)
+            case _:
+                path, call = None, items[0].context_expr
+        if path is None or path[1] is not manual.checkpoint:
+            raise self.unsupported(call, WITH.summary, WITH.reason, WITH.remedy)
+        for leaving in leaving_statements(body):
+            raise self.unsupported(leaving, LEAVES.summary, LEAVES.reason, LEAVES.remedy)
+        with self.block() as inside:
+            self.statements(body)
+        self.once(inside, node)
+
+    def once(self, body: list[ast.stmt], node: ast.AST) -> None:
+        target = placed(ast.Name(self.fresh("once"), ast.Store()), node)
+        walk = call_of(self.runtime("once", node), [], node)
+        self.out.append(placed(ast.For(target, walk, body or [placed(ast.Pass(), node)], []), node))
 
     def assignment(self, targets: list[ast.expr], value: ast.expr, node: ast.stmt) -> None:
         if len(targets) == 1 and isinstance(targets[0], ast.Name):

@@ -22,7 +22,7 @@ SUPPORTED: frozenset[type[ast.AST]] = frozenset(
     {
         # statements
         ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr, ast.Return, ast.If, ast.For, ast.While,
-        ast.Break, ast.Continue, ast.Pass, ast.Assert, ast.Raise, ast.FunctionDef,
+        ast.Break, ast.Continue, ast.Pass, ast.Assert, ast.Raise, ast.FunctionDef, ast.With,
         # expressions
         ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Call, ast.Attribute,
         ast.Subscript, ast.Slice, ast.Name, ast.Constant, ast.Tuple, ast.List, ast.Dict, ast.Set,
@@ -59,11 +59,6 @@ REFUSED: dict[type[ast.AST], Advice] = {
         "where the exception leaves the block would have to be recorded",
         "test the condition with if, or move the try into a helper that takes no active value",
     ),
-    ast.With: Advice(
-        "with is not supported",
-        "a context manager would have to be entered again in the reverse sweep",
-        "move the with statement around the call of the gradient",
-    ),
     ast.Delete: Advice(
         "del is not supported",
         "the reverse sweep may still need the value",
@@ -82,6 +77,19 @@ REFUSED: dict[type[ast.AST], Advice] = {
     ),
     ast.Match: Advice("match is not supported", "patterns are not in the normal form", "use if and elif"),
 }
+WITH = Advice(
+    "with is not supported",
+    "a context manager would have to be entered again in the reverse sweep",
+    "move the with statement around the call of the gradient",
+)
+"""Of a `with` that is no checkpoint."""
+
+LEAVES = Advice(
+    "a checkpoint is left in the middle",
+    "its statements are run again as a whole",
+    "put the break, continue or return after the block",
+)
+
 for _name in ("TryStar",):
     REFUSED[getattr(ast, _name)] = REFUSED[ast.Try]
 

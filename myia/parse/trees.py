@@ -113,3 +113,20 @@ def only_counts(function: FunctionNode, name: str) -> bool:
     uses = [n for n in ast.walk(function) if isinstance(n, ast.Name) and n.id == name]
     targets = [n.target for n in ast.walk(function) if isinstance(n, ast.For)]
     return all(any(use is target for target in targets) for use in uses)
+
+
+def leaving_statements(body: list[ast.stmt], loops: bool = False) -> Iterator[ast.stmt]:
+    """The statements that leave a block: `return`, and what leaves or continues a loop around it."""
+    for s in body:
+        match s:
+            case ast.Return():
+                yield s
+            case ast.Break() | ast.Continue() if not loops:
+                yield s
+            case ast.For(_, _, inner, orelse) | ast.While(_, inner, orelse):
+                yield from leaving_statements(inner, True)
+                yield from leaving_statements(orelse, loops)
+            case ast.If(_, inner, orelse):
+                yield from leaving_statements([*inner, *orelse], loops)
+            case ast.With(_, inner):
+                yield from leaving_statements(inner, loops)

@@ -35,7 +35,7 @@ from myia.runtime.native import ARRAYS
 from myia.runtime.products import most_collected
 from myia.runtime.schedule import Thinning, positions, split
 
-__all__ = ["checkpoints"]
+__all__ = ["checkpoints", "once"]
 
 _UNLIMITED = 1 << 62
 """The budget where none was given, in bytes."""
@@ -168,6 +168,11 @@ def checkpoints(
     return Checkpoints(given, place, count, held, stores, share, rewinds)
 
 
+def once() -> range:
+    """What a block runs over that the user made a checkpoint of."""
+    return range(1)
+
+
 @dataclass(eq=False)
 class _Snapshot:
     values: tuple[Any, ...]
@@ -233,7 +238,7 @@ class Checkpoints:
     def end(self, steps: int | None = None) -> None:
         """The loop has ended; `steps`: how many of its iterations are to be reversed."""
         self.steps = self._at if steps is None else steps
-        if self._at == 1:  # only one iteration began: it was not measured yet
+        if self._at == 1 and self._is_limited():  # only one iteration began: it was not measured yet
             self._measure()
         self._first_sweep = False
         for at in [at for at in self.kept if at >= self.steps]:
@@ -242,13 +247,23 @@ class Checkpoints:
     def _begin(self, values: tuple[Any, ...], arrays: tuple[Any, ...]) -> None:
         self._keep(0, values, arrays)
         self._state_bytes = max(self._size_of(0), 1)
+        if not self._is_limited():
+            return
         wait_all()
         now = memory_stats()
         self._started = int(now["live"]), int(now["allocated"]), begin_stretch(), self.budget.inner
         self.budget.inner = 0
 
+    def _is_limited(self) -> bool:
+        """Whether there is a number of bytes to keep to."""
+        return self.budget.bytes not in (None, _UNLIMITED)
+
     def _measure(self) -> None:
         """After the first iteration: how many snapshots there is room for."""
+        if not self._is_limited():
+            self.most = self._room()
+            self._choose()
+            return
         wait_all()
         live, allocated, around, inner = self._started
         peak = end_stretch(around)
@@ -260,6 +275,10 @@ class Checkpoints:
         self.budget.inner = inner + made
         self.turn_bytes = self.budget.turns.get(self._key(), expected)
         self.most = self._room()
+        self._choose()
+
+    def _choose(self) -> None:
+        """Which states to keep in the first sweep."""
         if self.count is None:
             self._thinning = Thinning(self.most, {0: 0})
         else:
@@ -270,6 +289,8 @@ class Checkpoints:
         limit = self.budget.bytes
         if limit is None:
             return 1 + ceil(log2(self.count or 1024))
+        if limit == _UNLIMITED:
+            return limit
         # Beside the snapshot at the start there is the state of now, and that of the step before.
         held = self.budget.used() - (len(self.kept) - 1) * self._state_bytes
         needed = held + self.turn_bytes + self.adjoints + self._state_bytes
@@ -308,7 +329,7 @@ class Checkpoints:
             self._restore(self.kept[at])
             self.advanced += step - at
             yield at, step
-            if step == self.steps - 1:
+            if step == self.steps - 1 and self._is_limited():
                 self._end_turn()
             if step or not self.rewinds:
                 self.kept.pop(step, None)
@@ -338,7 +359,7 @@ class Checkpoints:
 
     def turn(self) -> None:
         """The iteration that is reversed begins; the first one is measured."""
-        if self._at == self.steps - 1:
+        if self._at == self.steps - 1 and self._is_limited():
             wait_all()
             self._started = (int(memory_stats()["live"]), 0, begin_stretch(), 0)
 
@@ -360,6 +381,22 @@ class Checkpoints:
     def _restore(self, snapshot: _Snapshot) -> None:
         for x, copy in snapshot.contents:
             x[...] = copy
+
+    # -- blocks that the user made a checkpoint of ----------------------------------------------------
+
+    def again(self) -> tuple[Any, ...]:
+        """The block is run again, and reversed at once; the variables as they were before it."""
+        wait_all()
+        self._at = self._cursor = 0
+        snapshot = self.kept[0]
+        if not self.rewinds:
+            self.kept.clear()
+        self._restore(snapshot)
+        return snapshot.values
+
+    def rewind(self) -> None:
+        """The block has been reversed: arrays are what they were before it."""
+        self._restore(self.kept.pop(0))
 
     # -- what is not done again -------------------------------------------------------------------------
 
