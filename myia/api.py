@@ -41,7 +41,7 @@ from myia.parse.types import (
 from myia.pipeline import Compiled, compile_gradient
 from myia.report import MemoryReport, Recorder
 from myia.runtime.adjoints import like
-from myia.runtime.snapshots import Turns, budget, memory_budget
+from myia.runtime.snapshots import Budget, Turns, budget, memory_budget
 
 Wrt = int | str | tuple[int | str, ...]
 Donate = int | str | tuple[int | str, ...]
@@ -183,7 +183,7 @@ class Gradient:
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         compiled, arguments = self._compiled_for(args, kwargs)
         try:
-            results = self._run(compiled, arguments)
+            results, _ = self._run(compiled, arguments)
             if self._single:
                 x, gradient = arguments[self._selected[0]], results[1] if self.with_value else results
                 if type(gradient) is not float or type(x) is not float:
@@ -199,12 +199,13 @@ class Gradient:
             raise
         return (leave(results[0]), gradient) if self.with_value else gradient
 
-    def _run(self, compiled: Compiled, arguments: tuple[Any, ...]) -> Any:
+    def _run(self, compiled: Compiled, arguments: tuple[Any, ...]) -> tuple[Any, Budget | None]:
+        """What the emitted function gives, and the budget that it kept."""
         given = enter(arguments) if compiled.takes_arrays else arguments
         if self._budget is None:
-            return compiled.run(*given)
-        with budget(self._budget(self._turns)):
-            return compiled.run(*given)
+            return compiled.run(*given), None
+        with budget(self._budget(self._turns)) as limits:
+            return compiled.run(*given), limits
 
     def __get__(self, owner: Any, kind: type | None = None) -> Any:
         return self if owner is None else MethodType(self, owner)
@@ -230,24 +231,30 @@ class Gradient:
         return self._compiled_for(args, kwargs)[0].source
 
     def memory_report(self, /, *args: Any, **kwargs: Any) -> MemoryReport:
-        """What a call with these arguments keeps for its reverse sweep: where, how many bytes, and why.
+        """What a call with these arguments does with memory: what is kept for the reverse sweep, where, how many
+        bytes, and why; what is let go of early, taken over by results, and computed again.
 
-        Compiles and runs the gradient once, with all that is kept counted; the result is dropped. Prints as
-        a table; `rows`, `bytes` and `peak` are for programs. What the caller holds anyway is not counted.
+        Compiles and runs the gradient once, with all that counted; the result is dropped. Prints as a table;
+        `rows`, `bytes` and `peak` are for programs. What the caller holds anyway is not counted. With `memory=`
+        (unless that is an argument of the function) it tells of the gradient with that budget.
         """
+        if "memory" in kwargs and "memory" not in self._parameters.names:
+            other = Gradient(
+                self.primal, self.wrt, self.with_value, optimise=tuple(self.optimise), memory=kwargs.pop("memory")
+            )
+            return other.memory_report(*args, **kwargs)
         _, arguments = self._compiled_for(args, kwargs)
-        recorder = Recorder()
+        recorder = Recorder(holds=self.memory is None)
         types = tuple(map(type_of, arguments))
-        compiled = compile_gradient(
-            self._function, types, self._selected, frozenset(), recorder, self.optimise, self.with_value,
-            self.memory is not None,
-        )
+        compiled = self._compiled_gradient(types, frozenset(), recorder)
         recorder.given(arguments)
         before = memory_stats()["live"]
         reset_peak()
-        self._run(compiled, arguments)
+        limits = self._run(compiled, arguments)[1]
         peak = memory_stats()["peak"] - before
-        return MemoryReport(self.__name__, list(recorder.kept.values()), peak)
+        loops = {} if limits is None else {user_place(*k) or k: loop for k, loop in limits.loops.items()}
+        most = None if limits is None else limits.bytes
+        return MemoryReport(self.__name__, list(recorder.kept.values()), peak, most, loops)
 
     # -- compiling --------------------------------------------------------------------------------
 
@@ -271,14 +278,25 @@ class Gradient:
     def _compile(self, key: tuple[Any, ...], types: tuple[Type, ...]) -> Compiled:
         for position in self._selected:
             self._check_differentiable(position, types[position])
-        compiled = compile_gradient(
-            self._function, types, self._selected, self._donated, None, self.optimise, self.with_value,
-            self.memory is not None,
-        )
+        compiled = self._compiled_gradient(types, self._donated)
         if len(self._compiled) >= 256:
             self._compiled.pop(next(iter(self._compiled)))
         self._compiled[key] = compiled
         return compiled
+
+    def _compiled_gradient(
+        self, types: tuple[Type, ...], donated: frozenset[int], recorder: Recorder | None = None
+    ) -> Compiled:
+        return compile_gradient(
+            self._function,
+            types,
+            self._selected,
+            donated,
+            recorder,
+            self.optimise,
+            self.with_value,
+            self.memory is not None,
+        )
 
     def _positions(self, wrt: Wrt) -> tuple[int, ...]:
         chosen = wrt if isinstance(wrt, tuple) else (wrt,)

@@ -6,6 +6,8 @@ function --parse--> normal form --adjoint--> adjoint normal form --codegen--> Py
 from __future__ import annotations
 
 import ast
+import functools
+import linecache
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from types import FunctionType
@@ -26,6 +28,7 @@ from myia.codegen.fold import fold_temporaries
 from myia.codegen.load import LoadedModule, load
 from myia.codegen.lower import Lowering
 from myia.codegen.namespace import Namespace
+from myia.codegen.observe import observe
 from myia.errors import NotDifferentiable
 from myia.optimise import ALL, Chain, Code, free_dead, optimised
 from myia.parse.guard import guard
@@ -46,7 +49,7 @@ from myia.parse.types import (
     may_be_number,
     may_hold_array,
 )
-from myia.report import Recorder
+from myia.report import Recorder, Site
 from myia.runtime.shadows import Shadows
 
 PairKey = tuple[Typed, tuple[str, ...], frozenset[str]]
@@ -440,6 +443,8 @@ class _Unit:
         code = replace(code, parts=fold_temporaries(code.parts, users))
         if "free" in self.optimise:
             code = free_dead(code, frozenset(given))
+        if self.recorder is not None:
+            code = observe(code, self.recorder, functools.partial(_site, lower.program))
         return code.parts
 
     def fresh_for(self, program: Program) -> Any:
@@ -510,6 +515,12 @@ class _Unit:
 
 def _all_statements(block: list[ast.stmt]) -> Iterator[ast.stmt]:
     return (node for s in block for node in ast.walk(s) if isinstance(node, ast.stmt))
+
+
+def _site(program: Program, kind: str, what: str, s: ast.stmt) -> Site:
+    line = getattr(s, "lineno", 0)
+    text = linecache.getline(program.source.filename, line).strip()
+    return Site(program.name, what, False, False, line, text, (), kind)
 
 
 def _file(program: Program) -> str:

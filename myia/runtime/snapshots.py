@@ -53,8 +53,12 @@ Turns = dict[tuple[Place, int], int]
 
 @dataclass
 class LoopReport:
-    """What a loop did in one call: how often it ran, its iterations, those run again, snapshots at once, bytes of
-    one, and of reversing an iteration."""
+    """What a loop did in one call.
+
+    `runs`: how often it ran; `steps`: its iterations in all, `advanced`: those run again on the way to another;
+    `snapshots`: the most at once; `state`, `turn`: bytes of one, and of reversing an iteration; `planned`: the peak
+    that was planned for, in bytes.
+    """
 
     runs: int = 0
     steps: int = 0
@@ -62,6 +66,7 @@ class LoopReport:
     snapshots: int = 0
     state: int = 0
     turn: int = 0
+    planned: int = 0
 
 
 @dataclass
@@ -200,6 +205,7 @@ class Checkpoints:
     """The bytes that reversing one iteration takes, as expected before and measured then."""
     kept: dict[int, _Snapshot] = field(default_factory=dict)
     largest: int = 0
+    planned: int = 0
     _at: int = 0
     _first_sweep: bool = True
     _planned: set[int] = field(default_factory=set)
@@ -301,7 +307,11 @@ class Checkpoints:
                 f" {_spelled(self.turn_bytes + self.adjoints)}",
                 remedy=f"give it {_spelled(needed, up=True)} or more",
             )
-        return 1 + min((limit - needed) // self.share // self._state_bytes, 1 << 40)
+        more = (limit - needed) // self.share // self._state_bytes
+        if self.count is not None:
+            more = min(more, self.count - 1)
+        self.planned = needed + more * self._state_bytes
+        return 1 + more
 
     def _key(self) -> tuple[Place, int]:
         return self.place, self._state_bytes
@@ -346,6 +356,7 @@ class Checkpoints:
         found.snapshots = max(found.snapshots, self.largest)
         found.state = max(found.state, self._state_bytes)
         found.turn = max(found.turn, self.turn_bytes)
+        found.planned = max(found.planned, self.planned)
 
     def _plan(self, at: int, step: int) -> None:
         """Which states to keep on the way from `at` to `step`."""

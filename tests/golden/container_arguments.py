@@ -14,7 +14,7 @@ def container_arguments_grad(params, x):
         scale = item_2[k]
         product = rt.multiply(scale, h)           # 120: h = np.tanh(scale * h)
         h_saved.append(h)
-        h = rt.tanh(product); del product
+        h = rt.tanh(product, reuse=product); del product  # in place: product is dead
     # -- reverse ---------------------------------------------------------------
     d_h = rt.spread(1.0, h, None, False)          # 121: return h.sum()
     d_sequence = rt.zeros_like(item_2)            # 119: for scale in params["layers"]:
@@ -23,7 +23,7 @@ def container_arguments_grad(params, x):
         h = h_saved.pop()
         scale = item_2[k]                         # 119: for scale in params["layers"]:
         d_scale = rt.unbroadcast(rt.times(d_product, h), scale)  # 120: h = np.tanh(scale * h)
-        d_h = rt.times(d_product, scale); del d_product
+        d_h = rt.times(d_product, scale, reuse=d_product); del d_product  # in place: d_product is dead
         d_sequence = rt.add_at(d_sequence, k, d_scale)  # 119: for scale in params["layers"]:
     d_params = rt.add_at(rt.zeros_like(params), 'layers', d_sequence); del d_sequence
     d_item = rt.vector_outer(d_h, x)              # 118: h = params["w"] @ x

@@ -25,12 +25,12 @@ def rnn_grad(w, u, b, inputs):
         product_2 = rt.matvec(u, x); del x
         product_2_shape_saved.append(product_2_shape)
         product_2_shape = product_2.shape
-        total_2 = rt.add(product, product_2); del product, product_2
+        total_2 = rt.add(product, product_2, reuse=product); del product, product_2  # in place: product is dead
         total_2_shape_saved.append(total_2_shape)
         total_2_shape = total_2.shape
-        total = rt.add(total_2, b); del total_2
+        total = rt.add(total_2, b, reuse=total_2); del total_2  # in place: total_2 is dead
         h_saved.append(h)
-        h = rt.tanh(total); del total
+        h = rt.tanh(total, reuse=total); del total  # in place: total is dead
         product_3 = rt.multiply(h, h)             # 70: loss = loss + np.sum(h * h)
         product_3_form_saved.append(product_3_form)
         product_3_form = rt.form(product_3)
@@ -47,7 +47,9 @@ def rnn_grad(w, u, b, inputs):
         d_product_3 = rt.spread(d_loss, product_3_form, None, False)  # 70: loss = loss + np.sum(h * h)
         product_3_form = product_3_form_saved.pop()
         part = rt.times(d_product_3, h); del d_product_3
-        d_total = rt.tanh_adjoint(rt.add(rt.add(d_h, part), part), h); del d_h, part  # 69: h = np.tanh(w @ h + u @ x + b)
+        d_h = rt.add(d_h, part, reuse=d_h)        # in place: d_h is dead
+        d_h = rt.add(d_h, part, reuse=d_h); del part  # in place: d_h is dead
+        d_total = rt.tanh_adjoint(d_h, h, reuse=d_h); del d_h  # 69: h = np.tanh(w @ h + u @ x + b) (in place: d_h is dead)
         h = h_saved.pop()
         d_total_2 = rt.sum_to(d_total, total_2_shape)
         d_b += rt.unbroadcast(d_total, b); del d_total

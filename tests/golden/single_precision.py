@@ -11,6 +11,7 @@ def single_precision_grad(x, mean, epsilon):
     sqrt = rt.sqrt(rt.mean(power) + epsilon); del power
     # -- reverse ---------------------------------------------------------------
     d_total = rt.quotient(rt.ones_like(sqrt), 2.0 * sqrt)  # 127: return np.sqrt(np.mean(centered**2) + epsilon)
-    d_x = rt.unbroadcast(rt.times(rt.spread_mean(d_total, power_form, None, False), rt.multiply(2.0, centered)), x)  # 126: centered = x - mean
-    del centered, power_form
+    d_power = rt.spread_mean(d_total, power_form, None, False); del power_form
+    part = rt.multiply(2.0, centered, reuse=centered); del centered  # in place: centered is dead
+    d_x = rt.unbroadcast(rt.times(d_power, part, reuse=part), x); del d_power, part  # 126: centered = x - mean
     return (d_x, d_total)

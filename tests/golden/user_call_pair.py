@@ -5,14 +5,15 @@
 def stretched_forward(x, factor):
     """stretched, and what stretched_backward needs  (tests/golden_programs.py:85), specialised for x: float64[1], factor: float."""
     y = rt.multiply(x, factor)                    # 86: y = x * factor
-    tanh = rt.tanh(y); del y                      # 87: return np.tanh(y)
+    tanh = rt.tanh(y, reuse=y); del y             # 87: return np.tanh(y) (in place: y is dead)
     return (tanh, (factor, tanh))
 
 
 def stretched_backward(record, d_tanh):
     """The adjoints of x in stretched  (tests/golden_programs.py:85), specialised for x: float64[1], factor: float."""
     factor, tanh = record
-    d_x = rt.times(rt.tanh_adjoint(d_tanh, tanh), factor); del tanh  # 86: y = x * factor
+    d_y = rt.tanh_adjoint(d_tanh, tanh); del tanh  # 87: return np.tanh(y)
+    d_x = rt.times(d_y, factor, reuse=d_y); del d_y  # 86: y = x * factor (in place: d_y is dead)
     return d_x
 
 
