@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from myia._runtime import enter, leave, memory_stats, reset_peak, signature
+from myia._runtime import enforces_marks, enter, leave, memory_stats, reset_peak, signature
 from myia.codegen.load import annotate, user_place
 from myia.errors import (
     Location,
@@ -40,6 +40,7 @@ from myia.parse.types import (
 )
 from myia.pipeline import Compiled, compile_gradient
 from myia.report import MemoryReport, Recorder
+from myia.runtime import marks
 from myia.runtime.adjoints import like
 from myia.runtime.snapshots import Budget, Turns, budget, memory_budget
 
@@ -203,6 +204,9 @@ class Gradient:
         """What the emitted function gives, and the budget that it kept."""
         given = enter(arguments) if compiled.takes_arrays else arguments
         if self._budget is None:
+            if enforces_marks():
+                with marks.call():
+                    return compiled.run(*given), None
             return compiled.run(*given), None
         with budget(self._budget(self._turns)) as limits:
             return compiled.run(*given), limits

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 import myia.adjoint.rules  # noqa: F401 - fills the tables
+from myia._runtime import enforces_marks
 from myia.adjoint.code import load_name, runtime_call, shadows_call
 from myia.adjoint.control import Sweeps, sweeps
 from myia.adjoint.mirror import free_names
@@ -27,6 +28,7 @@ from myia.codegen.emit import Printer
 from myia.codegen.fold import fold_temporaries
 from myia.codegen.load import LoadedModule, load
 from myia.codegen.lower import Lowering
+from myia.codegen.marks import mark_kept
 from myia.codegen.namespace import Namespace
 from myia.codegen.observe import observe
 from myia.errors import NotDifferentiable
@@ -435,6 +437,9 @@ class _Unit:
             return self.namespace.fresh(f"{base}_{hint}")
 
         kept = {name for name in lower.types if reversal.aliases.in_shadow(name)}
+        for s, result in reversal.results.items():  # another name of the variable's array
+            if any(map(reversal.aliases.in_shadow, names_written(s))):
+                kept.add(result)
         kept |= {adjoint for name, adjoint in reversal.adjoint_names.items() if reversal.kept(name)}
         code = Code(list(parts), users, lower.types, frozenset(kept), fresh)
         code = optimised(code, self.optimise, named)
@@ -445,6 +450,8 @@ class _Unit:
             code = free_dead(code, frozenset(given))
         if self.recorder is not None:
             code = observe(code, self.recorder, functools.partial(_site, lower.program))
+        if enforces_marks():
+            code = mark_kept(code)
         return code.parts
 
     def fresh_for(self, program: Program) -> Any:

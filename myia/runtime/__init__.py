@@ -18,6 +18,7 @@ from myia.runtime import (
     index,
     into,
     linalg,
+    marks,
     mutators,
     native,
     private,
@@ -42,7 +43,7 @@ def _exported(*modules: _Module) -> dict[str, Any]:
 
 
 # Which know Arrays themselves: the algebra of adjoints, containers, and calls that the run decides.
-_OWN = _exported(adjoints, containers, dynamic, mutators, private, shadows, snapshots, updates)
+_OWN = _exported(adjoints, containers, dynamic, marks, mutators, private, shadows, snapshots, updates)
 
 FACADE: dict[str, Any] = _OWN | _exported(
     construct, elementwise, inactive, index, into, linalg, products, reduce, shaping, sort
