@@ -519,8 +519,9 @@ def _all_statements(block: list[ast.stmt]) -> Iterator[ast.stmt]:
 
 def _site(program: Program, kind: str, what: str, s: ast.stmt) -> Site:
     line = getattr(s, "lineno", 0)
-    text = linecache.getline(program.source.filename, line).strip()
-    return Site(program.name, what, False, False, line, text, (), kind)
+    filename = program.source.filename
+    text = linecache.getline(filename, line).strip()
+    return Site(program.name, what, False, False, filename, line, text, (), kind)
 
 
 def _file(program: Program) -> str:

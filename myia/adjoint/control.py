@@ -75,7 +75,10 @@ def sweeps(
     reverse = weaver.reverse(nodes)
     forward = weaver.forward(nodes)
     saved = weaver.carried(forward, reverse, ended) if split else ()
-    return Sweeps(weaver.setup(saved), forward, reverse, saved, weaver.kept(forward, reverse))
+    sites = weaver.kept(forward, reverse)
+    if sites:
+        forward = weaver.forward(nodes)  # what is counted is bound from the start: its reads are checked
+    return Sweeps(weaver.setup(saved), forward, reverse, saved, sites)
 
 
 def _planned(nodes: list[Node], reversal: Reversal, checkpointed: bool) -> Iterator[ast.stmt]:

@@ -421,13 +421,18 @@ class Weaver:
             return {}
         made = {n: inner for s in forward for inner in inside(s) for n in names_written(inner)}
         found = sorted(free_names(reverse) & made.keys() - set(self.stacks.values()))
+        if self.assigned_at_end is not None:
+            self.missing.update(dict.fromkeys(n for n in found if n not in self.assigned_at_end))
         return {n: self.recorder.site(self.site(made[n], n, False, False, n)) for n in found}
 
     def site(self, s: ast.stmt, what: str, elements: bool, pushed: bool, read: str) -> Site:
         readers = {getattr(at, "lineno", 0) for at, names in self.reads.items() if read in names}
         line = getattr(s, "lineno", 0)
-        text = linecache.getline(self.program.source.filename, line).strip()
-        return Site(self.program.name, what, elements, pushed, line, text, tuple(sorted(readers - {0})))
+        filename = self.program.source.filename
+        text = linecache.getline(filename, line).strip()
+        return Site(
+            self.program.name, what, elements, pushed, filename, line, text, tuple(sorted(readers - {0}))
+        )
 
 
 def _reverse_loop(
