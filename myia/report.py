@@ -40,7 +40,8 @@ class Site:
         if self.kind != "saved":
             return _WHY[self.kind]
         if not self.readers:
-            return "overwritten here, restored for the caller" if self.pushed else "read by the reverse sweep"
+            reason = "restored for the caller" if self.elements else "read by the reverse sweep"
+            return f"overwritten here, {reason}" if self.pushed else reason
         several = "s" if len(self.readers) > 1 else ""
         reader = f"the backprop{several} of line{several} {', '.join(map(str, self.readers))}"
         return f"overwritten here, read by {reader}" if self.pushed else f"read by {reader}"

@@ -45,3 +45,19 @@ def test_a_site_has_the_users_line():
     line = rooted.__code__.co_firstlineno + 2
     assert {(row.site.filename, row.site.line) for row in report.rows} >= {(__file__, line)}
     assert report.bytes >= 3 * 800
+
+
+def stops(x, limit):
+    for k in range(3):
+        x = x * x
+        if x > limit:
+            x = x + 1.0
+        else:
+            x = x * 0.5
+    return x
+
+
+def test_the_test_of_a_branch_is_read_by_the_reverse_sweep():
+    rows = grad(stops).memory_report(2.0, 9.0).rows
+    tests = {row.site.why for row in rows if row.site.what == "test"}
+    assert tests == {"overwritten here, read by the reverse sweep", "read by the reverse sweep"}
