@@ -32,13 +32,15 @@ from myia.report import Recorder
 class Sweeps:
     """The two sweeps; `setup` makes the stacks, `saved` is what the reverse sweep reads of the forward.
 
-    `sites`: with a recorder, the sites of what is kept until the end of the forward sweep, by variable.
+    `stacks`: what each stack saves; `sites`: with a recorder, the sites of what is kept until the end of the
+    forward sweep, by variable.
     """
 
     setup: list[ast.stmt]
     forward: list[ast.stmt]
     reverse: list[ast.stmt]
     saved: tuple[str, ...]
+    stacks: dict[str, str] = field(default_factory=dict)
     sites: dict[str, int] = field(default_factory=dict)
 
 
@@ -78,7 +80,7 @@ def sweeps(
     sites = weaver.kept(forward, reverse)
     if sites:
         forward = weaver.forward(nodes)  # what is counted is bound from the start: its reads are checked
-    return Sweeps(weaver.setup(saved), forward, reverse, saved, sites)
+    return Sweeps(weaver.setup(saved), forward, reverse, saved, weaver.contents, sites)
 
 
 def _planned(nodes: list[Node], reversal: Reversal, checkpointed: bool) -> Iterator[ast.stmt]:

@@ -55,6 +55,8 @@ class Weaver:
     fresh: Callable[[str], str]
     recorder: Recorder | None = None
     stacks: dict[tuple[ast.stmt, str], str] = field(default_factory=dict)
+    contents: dict[str, str] = field(default_factory=dict)
+    """What each stack saves."""
     missing: dict[str, None] = field(default_factory=dict)
     _runs: list[_Run] = field(default_factory=list)
     """The loops around that are reversed from snapshots, the outermost first."""
@@ -82,12 +84,15 @@ class Weaver:
             for name in names:
                 if s in self.planned:
                     if name not in written_contents(self.planned[s], self.reversal):
-                        self.stacks[s, name] = self.fresh(f"{name}_saved")
+                        stack = self.stacks[s, name] = self.fresh(f"{name}_saved")
+                        self.contents[stack] = name
                         if name not in self.assigned.get(s, frozenset()):
                             self.missing[name] = None
                     continue
                 stored = name not in names_written(s)
-                self.stacks[s, name] = self.fresh(f"{owners[s]}_overwritten" if stored else f"{name}_saved")
+                stack = self.fresh(f"{owners[s]}_overwritten" if stored else f"{name}_saved")
+                self.stacks[s, name] = stack
+                self.contents[stack] = f"elements of {owners[s]}" if stored else name
                 if not stored and name not in self.assigned.get(s, frozenset()):
                     self.missing[name] = None
         for s, read in self.reads.items():
