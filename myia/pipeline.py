@@ -241,7 +241,7 @@ class _Unit:
         end = lower.block([returned])
         code = self.optimised(lower, reversal, fresh, program.arguments, sweep, back, end)
         titled = list(zip(("forward", "reverse", ""), code.parts, strict=True))
-        known = Known(code.types, both.stacks)
+        known = Known(code.types, both.stacks, both.plans)
         self.printer.function(
             name, list(program.arguments), doc, titled, program.source.filename, known=known
         )
@@ -303,7 +303,7 @@ class _Unit:
             [("", code.parts[0])],
             program.source.filename,
             sweep="forward",
-            known=Known(code.types, both.stacks),
+            known=Known(code.types, both.stacks, both.plans),
         )
         taken = ["record", d_result, *(["shadows"] if self.uses_shadows else [])]
         code = self.optimised(lower, reversal, fresh, taken, back)
@@ -314,7 +314,7 @@ class _Unit:
             [("", code.parts[0])],
             program.source.filename,
             sweep="reverse",
-            known=Known(code.types, both.stacks),
+            known=Known(code.types, both.stacks, both.plans),
         )
         return base
 

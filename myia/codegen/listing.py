@@ -24,10 +24,14 @@ Place = tuple[str, int]
 
 @dataclass(frozen=True, eq=False)
 class Known:
-    """What is known of the variables of an emitted function: types, and what each stack saves."""
+    """What is known of the variables of an emitted function: types, what each stack saves, which are plans.
+
+    A plan holds snapshots of the state of a loop.
+    """
 
     types: Mapping[str, Type] = field(default_factory=dict)
     stacks: Mapping[str, str] = field(default_factory=dict)
+    plans: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -69,8 +73,8 @@ class Listing:
 class Fact:
     """What a line does to a variable.
 
-    `kind` is "sets up", "unbound", "binds", "writes", "saves", "restores" or "frees"; `also` is what a stack
-    is for, the type of what is bound, or the stack of what is saved or restored.
+    `kind` is "sets up", "plans", "unbound", "binds", "writes", "saves", "snapshots", "restores" or "frees";
+    `also` is what a stack is for, the type of what is bound, or the stack or plan of what is saved.
     """
 
     kind: str
@@ -133,6 +137,14 @@ def _facts(s: ast.stmt, known: Known) -> Iterator[Fact]:
             return
         case ast.Assign([target], ast.Call(ast.Attribute(ast.Name(stack), "pop"))) if stack in known.stacks:
             yield Fact("restores", ast.unparse(target), stack)
+        case ast.Assign([ast.Name(plan)], ast.Call()) if plan in known.plans:
+            yield Fact("plans", plan)
+            return
+        case ast.Expr(ast.Call(ast.Attribute(ast.Name(plan), "head"), [state, *_])) if plan in known.plans:
+            yield Fact("snapshots", _listed(state), plan)
+            return
+        case ast.Assign([target], ast.Call(ast.Attribute(ast.Name(plan), "state"))) if plan in known.plans:
+            yield Fact("restores", _listed(target), plan)
         case ast.Expr(ast.Call(ast.Attribute(ast.Name("rt"), name), [out, *_])) if name in into.__all__:
             yield Fact("writes", ast.unparse(out))
         case ast.Assign([ast.Subscript() | ast.Attribute() as place]):
@@ -143,6 +155,10 @@ def _facts(s: ast.stmt, known: Known) -> Iterator[Fact]:
         if name != "_":
             t = known.types.get(name, ANY)
             yield Fact("binds", name, "" if t == ANY else describe(t))
+
+
+def _listed(names: ast.expr) -> str:
+    return ", ".join(map(ast.unparse, names.elts)) if isinstance(names, ast.Tuple) else ast.unparse(names)
 
 
 def _plain(s: ast.stmt) -> ast.stmt:

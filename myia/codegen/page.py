@@ -32,10 +32,12 @@ _SWEEPS = {
 
 _WORDS = {
     "sets up": "sets up the stack {what}, for {also}",
+    "plans": "plans the snapshots of the loop, {what}",
     "unbound": "says that {what} has no value yet",
     "binds": "binds {what}",
     "writes": "writes into {what}",
     "saves": "saves {what} on {also}",
+    "snapshots": "keeps {what} in a snapshot, where {also} has one",
     "restores": "takes {what} back from {also}",
     "frees": "lets go of {what}",
 }

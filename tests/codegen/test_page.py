@@ -276,6 +276,17 @@ def test_facts_of_what_is_written_in_place():
     assert any(fact.startswith("takes item back from") for f in facts.values() for fact in f)
 
 
+@pytest.mark.parametrize("function", [direct, lambda w, x: direct(w, x) * 2.0], ids=["own", "called"])
+def test_facts_of_snapshots(function):
+    df = grad(function, memory="minimal")
+    reader = Reader(explain(df, np.eye(3), np.ones(3), format="html"))
+    check(reader, df)
+    facts = [fact for found in facts_by_text(reader).values() for fact in found]
+    assert "plans the snapshots of the loop, plan" in facts
+    assert "keeps h in a snapshot, where plan has one" in facts
+    assert "takes h back from plan" in facts
+
+
 def test_a_users_list_is_no_stack():
     def collects(x):
         items = []
