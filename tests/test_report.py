@@ -61,3 +61,17 @@ def test_the_test_of_a_branch_is_read_by_the_reverse_sweep():
     rows = grad(stops).memory_report(2.0, 9.0).rows
     tests = {row.site.why for row in rows if row.site.what == "test"}
     assert tests == {"overwritten here, read by the reverse sweep", "read by the reverse sweep"}
+
+
+def shadows_its_argument(x, items):
+    y = x * x
+    for x in items:
+        y = y * x
+    return y + x
+
+
+def test_what_a_loop_reversed_from_snapshots_writes_over_is_kept_at_its_line():
+    report = grad(shadows_its_argument, memory="minimal").memory_report(0.5, [2.0, 3.0])
+    (row,) = [row for row in report.rows if row.site.what == "x" and row.site.pushed]
+    assert row.site.line == shadows_its_argument.__code__.co_firstlineno + 2
+    assert not row.site.elements

@@ -415,9 +415,10 @@ class Weaver:
         if self.recorder is None:
             return ast.List([], ast.Load())
         owner = next((n.overwritten for n in steps_of(self.nodes) if n.statement is s), None)
-        stored = name not in names_written(s)
+        stored = name not in names_written(s) and s not in self.planned
         what = owner.owner if stored and owner is not None else name
-        number = self.recorder.site(self.site(s, what, stored, True, name))
+        at = self.planned[s].statement if s in self.planned else s
+        number = self.recorder.site(self.site(at, what, stored, True, name))
         return ast.Call(ast.Attribute(load_name("recorder"), "stack", ast.Load()), [ast.Constant(number)], [])
 
     def kept(self, forward: list[ast.stmt], reverse: list[ast.stmt]) -> dict[str, int]:
