@@ -335,7 +335,7 @@ def _kind(token: tokenize.TokenInfo) -> str:
 def _spanned(text: str, spans: Iterable[tuple[int, int, str]]) -> str:
     done, made = 0, ""
     for start, stop, kind in spans:
-        if done <= start < len(text):
+        if done <= start < min(stop, len(text)):
             made += _escaped(text[done:start]) + f'<span class="{kind}">{_escaped(text[start:stop])}</span>'
             done = stop
     return made + _escaped(text[done:])
