@@ -14,6 +14,7 @@ import numpy as np
 
 from myia._runtime import enforces_marks, enter, leave, memory_stats, reset_peak, signature
 from myia.codegen.load import annotate, user_place
+from myia.codegen.page import gradient_page
 from myia.errors import (
     Location,
     MyiaError,
@@ -121,11 +122,47 @@ def value_and_grad(
     return Gradient(function, wrt, with_value=True, donate=donate, optimise=optimise, memory=memory)
 
 
-def explain(function: Callable[..., Any], *args: Any, wrt: Wrt = 0) -> str:
-    """Every stage of the compilation for these arguments, as Python text; nothing is run."""
+def explain(
+    function: Callable[..., Any],
+    *args: Any,
+    wrt: Wrt = 0,
+    format: str = "text",
+    report: MemoryReport | None = None,
+) -> str:
+    """Every stage of the compilation for these arguments, as Python text; nothing is run.
+
+    With `format="html"`, a page for a browser instead: the function beside the emitted one, with the lines of
+    both linked. `report`, of `memory_report`, puts the bytes that a run kept beside the lines of the page.
+
+    Raises UnknownArgument for any other `format`, and for a `report` of something else.
+    """
+    _check_format(format, report)
     gradient = function if isinstance(function, Gradient) else Gradient(function, wrt, with_value=False)
     compiled, _ = gradient._compiled_for(args, {})
+    if format == "html":
+        return gradient_page(gradient.__name__, compiled.listing, compiled.sources, report)
     return "\n\n".join(f"# == {title} ==\n{text.rstrip()}" for title, text in compiled.stages()) + "\n"
+
+
+def _check_format(format: str, report: MemoryReport | None) -> None:
+    if format not in ("text", "html"):
+        raise UnknownArgument(
+            f"format={format!r} is no format of explain",
+            reason="there are 'text' and 'html'",
+            remedy="give one of these",
+        )
+    if report is not None and format != "html":
+        raise UnknownArgument(
+            "report= is given for text",
+            reason="only a page shows what a run kept",
+            remedy="add format='html', or print the report",
+        )
+    if report is not None and not isinstance(report, MemoryReport):
+        raise UnknownArgument(
+            f"report={report!r} is no memory report",
+            reason="the page shows what a run kept, by line",
+            remedy="give grad(f).memory_report(*args)",
+        )
 
 
 class Gradient:

@@ -26,6 +26,7 @@ from myia.analysis.alias import RESULT, AliasAnalysis, Aliases, is_reference, ma
 from myia.analysis.mutation import refuse_mutation, refuse_unseen_writes
 from myia.codegen.emit import Printer
 from myia.codegen.fold import fold_temporaries
+from myia.codegen.listing import Known, Listing
 from myia.codegen.load import LoadedModule, load
 from myia.codegen.lower import Lowering
 from myia.codegen.marks import mark_kept
@@ -38,6 +39,7 @@ from myia.parse.infer import Inference
 from myia.parse.normalize import show, text_of
 from myia.parse.program import Program, names_read, names_written, statements_of
 from myia.parse.settle import writes_in_place
+from myia.parse.source import Source
 from myia.parse.trees import own_nodes
 from myia.parse.typed import Typed
 from myia.parse.types import (
@@ -62,8 +64,8 @@ PairKey = tuple[Typed, tuple[str, ...], frozenset[str]]
 class Compiled:
     """A gradient for one tuple of argument types.
 
-    `run(*arguments)` gives the value, if that is wanted, and the adjoints of the selected arguments: a tuple of
-    them, or the only one.
+    `run(*arguments)` gives the value, if that is wanted, and the adjoints of the selected arguments: a tuple
+    of them, or the only one.
     """
 
     module: LoadedModule
@@ -71,6 +73,8 @@ class Compiled:
     holds: Callable[[], bool]
     """Whether everything the compiler resolved is still as it was."""
     notes: tuple[tuple[Typed, Sweeps], ...]
+    listing: Listing
+    """The emitted text, with what is known of each line."""
     returned: tuple[int, ...] = ()
     """Of a pair: the positions of the arguments whose adjoints the backward half gives."""
     takes_arrays: bool = True
@@ -90,6 +94,11 @@ class Compiled:
     @property
     def source(self) -> str:
         return self.module.text
+
+    @property
+    def sources(self) -> list[Source]:
+        """The user's functions that were compiled, the differentiated one first."""
+        return [typed.program.source for typed, _ in reversed(self.notes)]
 
 
 def compile_gradient(
@@ -231,10 +240,13 @@ class _Unit:
             *lower.block([*private, *both.setup, *both.forward, *self.counted(both), *kept]),
         ]
         back = lower.block([*seed, *both.reverse])
-        own = program.arguments
-        parts = self.optimised(lower, reversal, fresh, own, sweep, back, lower.block([returned]))
-        titled = list(zip(("forward", "reverse", ""), parts, strict=True))
-        self.printer.function(name, list(program.arguments), doc, titled, program.source.filename)
+        end = lower.block([returned])
+        code = self.optimised(lower, reversal, fresh, program.arguments, sweep, back, end)
+        titled = list(zip(("forward", "reverse", ""), code.parts, strict=True))
+        known = Known(code.types, both.stacks, both.plans)
+        self.printer.function(
+            name, list(program.arguments), doc, titled, program.source.filename, known=known
+        )
 
     # -- called functions -------------------------------------------------------------------------
 
@@ -285,20 +297,26 @@ class _Unit:
         place = f"({_file(program)}), specialised for {_signature(typed)}."
         sweep = [*self.namespace.load(program), *lower.block([*both.setup, *forward])]
         back = lower.block([*unpack, *both.reverse, _result_of(ended)])
+        code = self.optimised(lower, reversal, fresh, program.arguments, sweep)
         self.printer.function(
             f"{base}_forward",
             list(program.arguments),
             f"{program.name}, and what {base}_backward needs  {place}",
-            [("", self.optimised(lower, reversal, fresh, program.arguments, sweep)[0])],
+            [("", code.parts[0])],
             program.source.filename,
+            sweep="forward",
+            known=Known(code.types, both.stacks, both.plans),
         )
         taken = ["record", d_result, *(["shadows"] if self.uses_shadows else [])]
+        code = self.optimised(lower, reversal, fresh, taken, back)
         self.printer.function(
             f"{base}_backward",
             taken,
             f"The adjoints of {', '.join(active)} in {program.name}  {place}",
-            [("", self.optimised(lower, reversal, fresh, taken, back)[0])],
+            [("", code.parts[0])],
             program.source.filename,
+            sweep="reverse",
+            known=Known(code.types, both.stacks, both.plans),
         )
         return base
 
@@ -427,7 +445,7 @@ class _Unit:
         fresh: Callable[[str], str],
         given: Iterable[str],
         *parts: list[ast.stmt],
-    ) -> list[list[ast.stmt]]:
+    ) -> Code:
         """The parts of an emitted function of the parameters `given`, optimised and ready to be printed."""
         nodes = ast.walk(lower.program.source.node)
         users = frozenset(n.id for n in nodes if isinstance(n, ast.Name)) | set(lower.program.arguments)
@@ -452,7 +470,7 @@ class _Unit:
             code = observe(code, self.recorder, functools.partial(_site, lower.program))
         if enforces_marks():
             code = mark_kept(code)
-        return code.parts
+        return code
 
     def fresh_for(self, program: Program) -> Any:
         """Unused names for one emitted function."""
@@ -514,10 +532,10 @@ class _Unit:
                 filename,
                 decorator="rt.fused",
             )
-        text = self.printer.text()
-        module = load(name, text, self.printer.origins, self.namespace.values)
+        listing = self.printer.listing()
+        module = load(name, listing.text, self.printer.origins, self.namespace.values)
         run = tuple(module[entry] for entry in entries) if len(entries) > 1 else module[entries[0]]
-        return Compiled(module, run, guard(self.inference), tuple(self.notes))
+        return Compiled(module, run, guard(self.inference), tuple(self.notes), listing)
 
 
 def _all_statements(block: list[ast.stmt]) -> Iterator[ast.stmt]:
@@ -526,8 +544,9 @@ def _all_statements(block: list[ast.stmt]) -> Iterator[ast.stmt]:
 
 def _site(program: Program, kind: str, what: str, s: ast.stmt) -> Site:
     line = getattr(s, "lineno", 0)
-    text = linecache.getline(program.source.filename, line).strip()
-    return Site(program.name, what, False, False, line, text, (), kind)
+    filename = program.source.filename
+    text = linecache.getline(filename, line).strip()
+    return Site(program.name, what, False, False, filename, line, text, (), kind)
 
 
 def _file(program: Program) -> str:

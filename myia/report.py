@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from myia._runtime import memory_of
+from myia.runtime.dynamic import UNBOUND
 from myia.runtime.native import ARRAYS
 from myia.runtime.snapshots import LoopReport
 
@@ -19,15 +20,16 @@ from myia.runtime.snapshots import LoopReport
 class Site:
     """A place of the program, or of its reverse sweep, that does something with the memory of a value.
 
-    `what`: the variable; `elements`: only those of its elements that a write overwrites; `line`, `text`: the
-    statement that overwrites or makes it; `readers`: the lines whose backprops read it. `kind`: "saved" for the
-    reverse sweep, "freed" at its last use, "reused" by the result that is computed there, or "recomputed".
+    `what`: the variable; `elements`: only those of its elements that a write overwrites; `filename`, `line`,
+    `text`: the statement that overwrites or makes it; `readers`: the lines whose backprops read it. `kind`: "saved"
+    for the reverse sweep, "freed" at its last use, "reused" by the result that is computed there, or "recomputed".
     """
 
     function: str
     what: str
     elements: bool
     pushed: bool
+    filename: str
     line: int
     text: str
     readers: tuple[int, ...]
@@ -38,7 +40,8 @@ class Site:
         if self.kind != "saved":
             return _WHY[self.kind]
         if not self.readers:
-            return "overwritten here, restored for the caller" if self.pushed else "read by the reverse sweep"
+            reason = "restored for the caller" if self.elements else "read by the reverse sweep"
+            return f"overwritten here, {reason}" if self.pushed else reason
         several = "s" if len(self.readers) > 1 else ""
         reader = f"the backprop{several} of line{several} {', '.join(map(str, self.readers))}"
         return f"overwritten here, read by {reader}" if self.pushed else f"read by {reader}"
@@ -117,10 +120,14 @@ class MemoryReport:
 
 def _by_line(rows: list[Kept]) -> list[Kept]:
     """One row for each line and kind of what is done there."""
-    found: dict[tuple[str, int, str], Kept] = {}
-    names: dict[tuple[str, int, str], dict[str, None]] = {}
-    for row in sorted(rows, key=lambda row: (row.site.function, row.site.line, row.site.kind, row.site.what)):
-        key = row.site.function, row.site.line, row.site.kind
+    found: dict[tuple[str, str, int, str], Kept] = {}
+    names: dict[tuple[str, str, int, str], dict[str, None]] = {}
+
+    def place(row: Kept) -> tuple[str, str, int, str]:
+        return row.site.function, row.site.filename, row.site.line, row.site.kind
+
+    for row in sorted(rows, key=lambda row: (*place(row), row.site.what)):
+        key = place(row)
         names.setdefault(key, {})[row.site.what] = None
         joined = found.setdefault(key, Kept(row.site))
         joined.times += row.times
@@ -193,7 +200,8 @@ class Recorder:
     def keep(self, numbers: Iterable[int], values: Iterable[Any]) -> None:
         """Count values that variables hold at the end of the forward sweep."""
         for number, value in zip(numbers, values, strict=True):
-            self.count(number, value)
+            if value is not UNBOUND:
+                self.count(number, value)
 
     def count(self, number: int, value: Any) -> None:
         row = self.kept.setdefault(number, Kept(self.sites[number]))

@@ -32,13 +32,16 @@ from myia.report import Recorder
 class Sweeps:
     """The two sweeps; `setup` makes the stacks, `saved` is what the reverse sweep reads of the forward.
 
-    `sites`: with a recorder, the sites of what is kept until the end of the forward sweep, by variable.
+    `stacks`: what each stack saves; `plans`: the variables that hold the snapshots of loops; `sites`: with a
+    recorder, the sites of what is kept until the end of the forward sweep, by variable.
     """
 
     setup: list[ast.stmt]
     forward: list[ast.stmt]
     reverse: list[ast.stmt]
     saved: tuple[str, ...]
+    stacks: dict[str, str] = field(default_factory=dict)
+    plans: frozenset[str] = frozenset()
     sites: dict[str, int] = field(default_factory=dict)
 
 
@@ -75,7 +78,11 @@ def sweeps(
     reverse = weaver.reverse(nodes)
     forward = weaver.forward(nodes)
     saved = weaver.carried(forward, reverse, ended) if split else ()
-    return Sweeps(weaver.setup(saved), forward, reverse, saved, weaver.kept(forward, reverse))
+    sites = weaver.kept(forward, reverse)
+    if sites:
+        forward = weaver.forward(nodes)  # what is counted is bound from the start: its reads are checked
+    plans = frozenset(n.plan for n in loops_of(nodes) if n.plan is not None)
+    return Sweeps(weaver.setup(saved), forward, reverse, saved, weaver.contents, plans, sites)
 
 
 def _planned(nodes: list[Node], reversal: Reversal, checkpointed: bool) -> Iterator[ast.stmt]:

@@ -55,6 +55,8 @@ class Weaver:
     fresh: Callable[[str], str]
     recorder: Recorder | None = None
     stacks: dict[tuple[ast.stmt, str], str] = field(default_factory=dict)
+    contents: dict[str, str] = field(default_factory=dict)
+    """What each stack saves."""
     missing: dict[str, None] = field(default_factory=dict)
     _runs: list[_Run] = field(default_factory=list)
     """The loops around that are reversed from snapshots, the outermost first."""
@@ -82,12 +84,15 @@ class Weaver:
             for name in names:
                 if s in self.planned:
                     if name not in written_contents(self.planned[s], self.reversal):
-                        self.stacks[s, name] = self.fresh(f"{name}_saved")
+                        stack = self.stacks[s, name] = self.fresh(f"{name}_saved")
+                        self.contents[stack] = name
                         if name not in self.assigned.get(s, frozenset()):
                             self.missing[name] = None
                     continue
                 stored = name not in names_written(s)
-                self.stacks[s, name] = self.fresh(f"{owners[s]}_overwritten" if stored else f"{name}_saved")
+                stack = self.fresh(f"{owners[s]}_overwritten" if stored else f"{name}_saved")
+                self.stacks[s, name] = stack
+                self.contents[stack] = f"elements of {owners[s]}" if stored else name
                 if not stored and name not in self.assigned.get(s, frozenset()):
                     self.missing[name] = None
         for s, read in self.reads.items():
@@ -410,9 +415,10 @@ class Weaver:
         if self.recorder is None:
             return ast.List([], ast.Load())
         owner = next((n.overwritten for n in steps_of(self.nodes) if n.statement is s), None)
-        stored = name not in names_written(s)
+        stored = name not in names_written(s) and s not in self.planned
         what = owner.owner if stored and owner is not None else name
-        number = self.recorder.site(self.site(s, what, stored, True, name))
+        at = self.planned[s].statement if s in self.planned else s
+        number = self.recorder.site(self.site(at, what, stored, True, name))
         return ast.Call(ast.Attribute(load_name("recorder"), "stack", ast.Load()), [ast.Constant(number)], [])
 
     def kept(self, forward: list[ast.stmt], reverse: list[ast.stmt]) -> dict[str, int]:
@@ -421,13 +427,18 @@ class Weaver:
             return {}
         made = {n: inner for s in forward for inner in inside(s) for n in names_written(inner)}
         found = sorted(free_names(reverse) & made.keys() - set(self.stacks.values()))
+        if self.assigned_at_end is not None:
+            self.missing.update(dict.fromkeys(n for n in found if n not in self.assigned_at_end))
         return {n: self.recorder.site(self.site(made[n], n, False, False, n)) for n in found}
 
     def site(self, s: ast.stmt, what: str, elements: bool, pushed: bool, read: str) -> Site:
         readers = {getattr(at, "lineno", 0) for at, names in self.reads.items() if read in names}
         line = getattr(s, "lineno", 0)
-        text = linecache.getline(self.program.source.filename, line).strip()
-        return Site(self.program.name, what, elements, pushed, line, text, tuple(sorted(readers - {0})))
+        filename = self.program.source.filename
+        text = linecache.getline(filename, line).strip()
+        return Site(
+            self.program.name, what, elements, pushed, filename, line, text, tuple(sorted(readers - {0}))
+        )
 
 
 def _reverse_loop(

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import ast
 import linecache
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
+
+from myia.codegen.listing import Function, Known, Listing, Part, Place
 
 _COLUMN = 48
 _INDENT = "    "
@@ -23,9 +26,13 @@ class Printer:
 
     filename: str
     lines: list[str] = field(default_factory=list)
-    origins: dict[int, tuple[str, int]] = field(default_factory=dict)
+    origins: dict[int, Place] = field(default_factory=dict)
     notes: dict[ast.stmt, str] = field(default_factory=dict)
     """Why a statement is as it is, printed beside it."""
+    noted: dict[int, str] = field(default_factory=dict)
+    """The same by line."""
+    functions: list[Function] = field(default_factory=list)
+    files: dict[str, Sequence[str]] = field(default_factory=dict)
     _last: int | None = None
 
     def function(
@@ -36,11 +43,18 @@ class Printer:
         parts: list[tuple[str, list[ast.stmt]]],
         filename: str,
         decorator: str = "",
+        sweep: str = "",
+        known: Known | None = None,
     ) -> None:
-        """A function whose body is given in titled parts; a part without a title follows on."""
+        """A function whose body is given in titled parts; a part without a title follows on.
+
+        A title is the sweep that the part belongs to; `sweep`: that of parts without one.
+        """
         self.filename = filename
+        self.files.setdefault(filename, linecache.getlines(filename))
         if self.lines:
             self.lines += ["", ""]
+        first, listed = len(self.lines) + 1, []
         if decorator:
             self.lines.append(f"@{decorator}")
         self._head(name, parameters)
@@ -48,9 +62,12 @@ class Printer:
         self.lines.append(f'{_INDENT}"""{doc}"""' if plain else f"{_INDENT}{doc!r}")
         for title, statements in parts:
             self._last = None
+            start = len(self.lines) + 1
             if title and statements:
                 self.lines.append(f"{_INDENT}# -- {title} " + "-" * (70 - len(title)))
             self._block(statements, 1)
+            listed.append(Part(title or sweep, start, len(self.lines)))
+        self.functions.append(Function(name, first, len(self.lines), tuple(listed), known or Known()))
 
     def _head(self, name: str, parameters: list[str]) -> None:
         line = f"def {name}({', '.join(parameters)}):"
@@ -105,6 +122,8 @@ class Printer:
         origin = getattr(s, "lineno", None) or None
         line = _INDENT * depth + text
         note = self.notes.get(s, "") if s is not None else ""
+        if note:
+            self.noted[len(self.lines) + 1] = note
         if origin is not None:
             if origin != self._last:
                 source = linecache.getline(self.filename, origin).strip()
@@ -121,6 +140,9 @@ class Printer:
 
     def text(self) -> str:
         return "\n".join(self.lines) + "\n"
+
+    def listing(self) -> Listing:
+        return Listing(self.text(), self.origins, self.noted, tuple(self.functions), self.files)
 
 
 def _text(node: ast.AST) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import linecache
 from collections.abc import Callable
@@ -31,7 +32,8 @@ def load(
 ) -> LoadedModule:
     """Execute emitted text in a namespace of its own."""
     filename = f"<myia {name} {next(_numbers)}>"
-    linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
+    # Not `splitlines`: a comment may quote a form feed, which ends no line of Python.
+    linecache.cache[filename] = (len(text), None, io.StringIO(text).readlines(), filename)
     namespace["__name__"] = f"myia.emitted.{name}"
     exec(compile(text, filename, "exec"), namespace)  # noqa: S102 - our own text
     module = _loaded[filename] = LoadedModule(filename, text, origins, namespace)

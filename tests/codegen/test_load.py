@@ -62,6 +62,17 @@ def test_modules_do_not_share_names_or_files():
     assert user_place("user.py", 2) is None
 
 
+def test_a_quoted_form_feed_ends_no_line():
+    text = "def f(x):\n    y = x * 2.0  # a\x0cb\u2028c\n    return y / (x - 1.0)\n"
+    linecache.cache["<feed>"] = (len(text), None, io.StringIO(text).readlines(), "<feed>")
+    names: dict = {}
+    exec(compile(text, "<feed>", "exec"), names)  # noqa: S102
+    with pytest.raises(ZeroDivisionError) as info:
+        grad(names["f"])(1.0)
+    frame = traceback.extract_tb(info.value.__traceback__)[-1]
+    assert frame.line.startswith("quotient = y / difference")
+
+
 def test_a_module_loaded_while_another_is_has_a_file_of_its_own():
     """As when two threads compile at once."""
     inner = []
