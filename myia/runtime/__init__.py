@@ -32,8 +32,8 @@ from myia.runtime.chains import fused
 from myia.runtime.tracing import trace
 
 __all__ = [
-    "FACADE", "fused", "memory_stats", "outside", "reset_peak", "set_in_flight_bound", "set_workers", "trace", "trim",
-    "wait_all", "workers",
+    "FACADE", "fused", "memory_stats", "outside", "reset_peak", "set_in_flight_bound", "set_workers", "trace",
+    "trim", "wait_all", "workers",
 ]  # fmt: skip
 
 

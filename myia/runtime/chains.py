@@ -7,9 +7,9 @@
         c = rt.times(g, b)
         return b, c
 
-Block by block all operations run on elements that are in the cache, and what is not returned is never in memory.
-The function is ordinary Python and says what is computed: the results are the same to the last bit, and where
-operands do not fit one pass it is what runs.
+Block by block all operations run on elements that are in the cache, and what is not returned is never in
+memory. The function is ordinary Python and says what is computed: the results are the same to the last bit, and
+where operands do not fit one pass it is what runs.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def fused(function: Function) -> Function:
     """The function as a chain; the function itself if it is not one that a chain can be made of.
 
-    It takes its arguments by position, and `reuse=`: a tuple of those that are dead in the caller, whose memory
-    results may take. What fits: `name = rt.operation(...)` with names and numbers as operands, `rt.add_into(...)` and
-    its like to a parameter, a last `name = rt.sum(...)`, and `return` of names.
+    It takes its arguments by position, and `reuse=`: a tuple of those that are dead in the caller, whose
+    memory results may take. What fits: `name = rt.operation(...)` with names and numbers as operands,
+    `rt.add_into(...)` and its like to a parameter, a last `name = rt.sum(...)`, and `return` of names.
     """
     description = _described(function)
     if description is None:
@@ -90,7 +90,7 @@ def _compiles_to(definition: ast.FunctionDef, code: CodeType) -> bool:
 
 
 def _text(code: CodeType) -> tuple[Any, ...]:
-    kind = code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS | inspect.CO_GENERATOR | inspect.CO_COROUTINE)
+    kind = code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS | inspect.CO_GENERATOR)
     # Not the values of the constants alone: 0.0 is -0.0, and 2 is 2.0.
     return (
         code.co_code, repr(code.co_consts), code.co_names, code.co_varnames, code.co_argcount,
@@ -119,8 +119,11 @@ class _Reader:
         body = self.body
         if isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
             body = body[1:]  # the docstring
-        statements, results = (body[:-1], body[-1].value) if body and isinstance(body[-1], ast.Return) else (body, None)
-        calls = [self.call(s) for s in statements]
+        results = None
+        if body and isinstance(body[-1], ast.Return):
+            *body, last = body
+            results = last.value
+        calls = [self.call(s) for s in body]
         for _, call in calls:
             for operand in call.args:
                 self.collect(operand)
