@@ -8,8 +8,8 @@
         return b, c
 
 Block by block all operations run on elements that are in the cache, and what is not returned is never in
-memory. The function is ordinary Python and says what is computed: the results are the same to the last bit, and
-where operands do not fit one pass it is what runs.
+memory. The function is ordinary Python and says what is computed: the results are the same to the last bit,
+and where operands do not fit one pass it is what runs.
 """
 
 from __future__ import annotations
