@@ -119,11 +119,9 @@ class _Reader:
         body = self.body
         if isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
             body = body[1:]  # the docstring
-        results = None
-        if body and isinstance(body[-1], ast.Return):
-            *body, last = body
-            results = last.value
-        calls = [self.call(s) for s in body]
+        last = body[-1] if body else None
+        results = last.value if isinstance(last, ast.Return) else None
+        calls = [self.call(s) for s in (body[:-1] if isinstance(last, ast.Return) else body)]
         for _, call in calls:
             for operand in call.args:
                 self.collect(operand)
@@ -187,9 +185,9 @@ class _Reader:
 def _number(node: ast.expr) -> Any:
     """The number that a literal is; None for anything else."""
     match node:
-        case ast.Constant(value) if type(value) in (float, int):
+        case ast.Constant(float() | int() as value) if type(value) is not bool:
             return value
-        case ast.UnaryOp(ast.USub(), ast.Constant(value)) if type(value) in (float, int):
+        case ast.UnaryOp(ast.USub(), ast.Constant(float() | int() as value)) if type(value) is not bool:
             return -value
     return None
 
