@@ -34,7 +34,7 @@ struct Slots {
   Array* arrays[th::kMaxSlots];          ///< null for a number
   std::uint64_t numbers[th::kMaxSlots];
   thnn::Binding binding;
-  std::vector<th::Walk> walks;
+  std::vector<thnn::Detour> detours;
 };
 
 // -- the pass ------------------------------------------------------------------------------------------------
@@ -62,7 +62,7 @@ class ChainTask final : public Task {
  public:
   ChainTask(const Recipe& recipe, const Plan& plan, Slots&& slots, Index size, int parts, Array* total, int depth,
             int wanted)
-      : Task(recipe.name, parts), chain_(plan.chain), walks_(std::move(slots.walks)), size_(size),
+      : Task(recipe.name, parts), chain_(plan.chain), detours_(std::move(slots.detours)), size_(size),
         total_(total ? total->storage : nullptr), depth_(depth), wanted_(wanted) {
     for (const Slot s : chain_->in_memory()) {
       const Array* const array = slots.arrays[s];
@@ -78,7 +78,7 @@ class ChainTask final : public Task {
           place.storage ? place.storage->data() + place.offset : reinterpret_cast<char*>(&place.number);
       binding.stride[place.slot] = place.stride;
     }
-    binding.walks = walks_.empty() ? nullptr : walks_.data();
+    binding.detours = detours_;
     int flags = 0;
     if (total_) {
       const thnn::Node node = thnn::node_at(size_, depth_, part);
@@ -113,7 +113,7 @@ class ChainTask final : public Task {
 
   std::shared_ptr<const thnn::Chain> chain_;
   std::vector<Place> places_;
-  std::vector<th::Walk> walks_;
+  std::vector<thnn::Detour> detours_;
   Index size_;
   Storage* total_;
   int depth_;
@@ -135,7 +135,7 @@ class Call {
     if (!size_) return nullptr;
     sums_ = recipe_.summed >= 0 && dense_ && !recipe_.depends_on_position;
     plan_ = recipe_.plan(kind_, sums_);
-    if (!plan_ || !read_numbers() || !may_add() || !(dense_ ? bind_dense() : plan_walks())) return nullptr;
+    if (!plan_ || !read_numbers() || !may_add() || !(dense_ ? bind_dense() : bind_any())) return nullptr;
     at_once_ = ready() && size_ * recipe_.cost <= inline_limit;
     // An error that is to be raised names its line, and only the function knows that.
     if ((!at_once_ || dead_ || recipe_.added_to) && status::raises()) return nullptr;
@@ -301,45 +301,61 @@ class Call {
     return true;
   }
 
-  /// Layouts of all values, the axes in one order, and of each operation the walk through its own operands. False if
-  /// an operation would run along other rows than on its own.
-  bool plan_walks() {
+  /// All axes in one order, and what has no one stride along them in registers. False if that cannot be.
+  bool bind_any() {
     lay_out();
     th::WalkOf<th::kMaxSlots> whole;
     whole.operands = th::kMaxSlots;
     whole.ndim = shape_.ndim;
     for (int d = 0; d < shape_.ndim; ++d) whole.shape[d] = shape_.shape[d];
-    for (const Slot s : plan_->chain->in_memory()) {
-      if (s < recipe_.first_value()) {
-        if (is_array_slot(s)) broadcast_strides(slots_.arrays[s]->layout, shape_, whole.strides[s]);
-      } else {
+    const std::vector<Slot>& in_memory = plan_->chain->in_memory();
+    for (const Slot s : in_memory) {
+      if (s >= recipe_.first_value()) {
         for (int d = 0; d < shape_.ndim; ++d) whole.strides[s][d] = layouts_[of_value(s)].strides[d];
+      } else if (is_array_slot(s)) {
+        broadcast_strides(slots_.arrays[s]->layout, shape_, whole.strides[s]);
       }
     }
     whole.coalesce();
-    for (const Slot s : plan_->chain->in_memory())
+    for (const Slot s : in_memory) {
       slots_.binding.stride[s] = whole.ndim ? whole.strides[s][whole.ndim - 1] : 0;
-    bool straight = true;
-    slots_.walks.resize(recipe_.operations.size());
-    for (std::size_t number = 0; number < recipe_.operations.size(); ++number) {
-      const thnn::Step& step = plan_->chain->steps()[number];
-      th::Walk& walk = slots_.walks[number];
-      walk.operands = step.operands;
-      walk.ndim = whole.ndim;
-      Index dense = item_;  // the stride of a register
-      for (int d = whole.ndim - 1; d >= 0; --d) {
-        walk.shape[d] = whole.shape[d];
-        for (int k = 0; k < step.operands; ++k) {
-          const Slot s = step.slots[static_cast<std::size_t>(k)];
-          walk.strides[k][d] = plan_->chain->is_register(s) ? dense : whole.strides[s][d];
-        }
-        dense *= whole.shape[d];
-      }
-      walk.join();
-      straight = straight && walk.ndim <= 1;
+      bool straight = true;
+      for (int d = 1; d < whole.ndim; ++d)
+        straight = straight && whole.strides[s][d - 1] == whole.strides[s][d] * whole.shape[d];
+      if (!straight) add_detour(s, whole);
     }
-    if (straight) slots_.walks.clear();
-    return straight || !recipe_.depends_on_position;
+    if (slots_.detours.empty()) return true;
+    // In a copy, elements stand elsewhere than in a row; and of the same view twice, one could change.
+    return !recipe_.depends_on_position && !adds_to_operand() &&
+           plan_->chain->registers() + static_cast<int>(slots_.detours.size()) <= thnn::kMaxSteps;
+  }
+
+  void add_detour(Slot slot, const th::WalkOf<th::kMaxSlots>& whole) {
+    thnn::Detour& detour = slots_.detours.emplace_back();
+    detour.slot = slot;
+    detour.read = slot < recipe_.first_value();
+    detour.written = !detour.read || recipe_.added_to & bit(slot);
+    th::Walk &there = detour.there, &back = detour.back;
+    there.operands = 2;
+    there.ndim = whole.ndim;
+    Index dense = item_;
+    for (int d = whole.ndim - 1; d >= 0; --d) {
+      there.shape[d] = whole.shape[d];
+      there.strides[0][d] = dense;
+      there.strides[1][d] = whole.strides[slot][d];
+      dense *= whole.shape[d];
+    }
+    there.join();
+    back = there;
+    std::swap(back.strides[0], back.strides[1]);
+  }
+
+  /// Whether an array that is added to is an operand under another name, too.
+  bool adds_to_operand() const {
+    for (int k = 0; recipe_.added_to >> k; ++k)
+      for (int j = 0; recipe_.added_to & bit(k) && j < recipe_.parameters; ++j)
+        if (j != k && is_array_slot(j) && slots_.arrays[j]->storage == slots_.arrays[k]->storage) return true;
+    return false;
   }
 
   std::size_t of_value(int slot) const noexcept { return static_cast<std::size_t>(slot - recipe_.first_value()); }
@@ -443,7 +459,7 @@ class Call {
       PyErr_NoMemory();
       return false;
     }
-    slots_.binding.walks = slots_.walks.empty() ? nullptr : slots_.walks.data();
+    slots_.binding.detours = slots_.detours;
     Sum sum = 0;
     const int flags = sums_ ? plan_->chain->run(slots_.binding, 0, size_, &sum)
                             : plan_->chain->run(slots_.binding, 0, size_);

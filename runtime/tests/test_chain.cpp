@@ -200,32 +200,33 @@ void test_views() {
 
     const Chain chain(made.steps, made.memory, sizeof(T));
     thnn::Binding binding;
-    std::vector<th::Walk> walks;
-    const auto dense = [&](int d) {  // of a register along an axis
-      Index step = sizeof(T);
-      for (int e = s.ndim - 1; e > d; --e) step *= s.length[e];
-      return step;
-    };
-    for (const Step& step : made.steps) {
-      th::Walk w;
-      w.operands = step.operands;
-      w.ndim = s.ndim;
-      for (int d = 0; d < s.ndim; ++d) {
-        w.shape[d] = s.length[d];
-        for (int k = 0; k < step.operands; ++k) {
-          const Slot slot = step.slots[static_cast<std::size_t>(k)];
-          w.strides[k][d] = chain.is_register(slot) ? dense(d) : whole.strides[slot][d];
-        }
-      }
-      w.join();
-      walks.push_back(w);
-    }
+    std::vector<thnn::Detour> detours;
+    SlotSet written = 0;
+    for (const Step& step : made.steps) written |= SlotSet{1} << step.output();
     for (int k = 0; k < made.slots; ++k) {
       if (chain.is_register(static_cast<Slot>(k))) continue;
       binding.base[k] = operands[static_cast<std::size_t>(k)].data();
       binding.stride[k] = s.ndim ? whole.strides[k][s.ndim - 1] : 0;
+      thnn::Detour detour{static_cast<Slot>(k), false, false, {}, {}};
+      detour.there.operands = detour.back.operands = 2;
+      detour.there.ndim = detour.back.ndim = s.ndim;
+      Index dense = sizeof(T);
+      bool straight = true;
+      for (int d = s.ndim - 1; d >= 0; --d) {
+        detour.there.shape[d] = detour.back.shape[d] = s.length[d];
+        detour.there.strides[0][d] = detour.back.strides[1][d] = dense;
+        detour.there.strides[1][d] = detour.back.strides[0][d] = whole.strides[k][d];
+        straight = straight && (d == s.ndim - 1 || whole.strides[k][d] == whole.strides[k][d + 1] * s.length[d + 1]);
+        dense *= s.length[d];
+      }
+      // What has one stride may go that way too.
+      if (straight && below(4)) continue;
+      detour.read = k < made.operands;
+      detour.written = written >> k & 1;
+      detours.push_back(detour);
     }
-    binding.walks = walks.data();
+    if (chain.registers() + static_cast<int>(detours.size()) > thnn::kMaxSteps) continue;
+    binding.detours = detours;
     // In parts, in any order; only those of whole lines may differ in nothing.
     std::vector<std::pair<Index, Index>> parts;
     for (Index at = 0; at < size;) {

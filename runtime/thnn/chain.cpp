@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "th/copy.hpp"
 #include "th/flags.hpp"
 
 namespace myia::thnn {
@@ -11,11 +12,15 @@ namespace flags = th::flags;
 namespace {
 
 constexpr Index kLine = 64;
-/// What the registers of a block may take: they share the caches with the operands.
-constexpr std::size_t kScratch = std::size_t{64} << 10;
+/// What a block of all operands and registers should fit into: the first cache. Of twice as much, chains of eight
+/// cheap operations take half as long again; of a block below 512 elements, the calls of the loops begin to show.
+constexpr Index kFirstCache = Index{32} << 10;
+constexpr Index kShortest = 256, kLongest = 4096;
+/// The most that all registers take.
+constexpr std::size_t kScratch = static_cast<std::size_t>(kMaxSteps * (kShortest * 8 + 2 * kLine));
+static_assert(kScratch >= 2 * kFirstCache);
 /// Enough for short arrays. Not the same array: a compiler may touch every page of a frame when it is entered.
 constexpr std::size_t kLittle = std::size_t{3} << 10;
-constexpr Index kLongest = 2048;
 
 /// The bytes of a register that holds `count` elements. A line lies between two: loops of NumPy's take arrays
 /// that touch for such as overlap.
@@ -27,28 +32,38 @@ constexpr Index register_bytes(Index count, Index item) noexcept { return (count
 template <std::size_t Bytes>
 class Blocks {
  public:
-  Blocks(const Chain& chain, const Binding& binding, Index begin, Index longest) noexcept
-      : chain_(chain), binding_(binding), begin_(begin) {
+  Blocks(const Chain& chain, const Binding& binding, Index begin, Index block) noexcept
+      : chain_(chain), binding_(binding), begin_(begin), block_(block) {
     for (const Slot s : chain.in_memory_) {
       at_[s] = binding.base[s] + begin * binding.stride[s];
       stride_[s] = binding.stride[s];
+      moves_[s] = stride_[s];
     }
-    const Index step = register_bytes(longest, chain.item_);
+    const Index step = register_bytes(block, chain.item_);
     for (const Slot s : chain.in_register_) {
       at_[s] = scratch_ + chain.register_of_[s] * step;
       stride_[s] = chain.item_;
+    }
+    Index next = chain.registers_;
+    for (const Detour& detour : binding.detours) {
+      at_[detour.slot] = scratch_ + next++ * step;
+      stride_[detour.slot] = chain.item_;
+      moves_[detour.slot] = 0;
     }
     flags::clear();
   }
 
   void all(Index count) noexcept {
-    for (Index left = count; left > 0; left -= chain_.block_) next(std::min(left, chain_.block_));
+    for (Index left = count; left > 0; left -= block_) {
+      run(std::min(left, block_));
+      advance(std::min(left, block_));
+    }
   }
 
   /// The sum of the total's slot over the next `count` elements.
   template <class T>
   T sum(Index count) noexcept {
-    if (count > chain_.block_) {
+    if (count > block_) {
       const T left = sum<T>(left_half(count));
       return left + sum<T>(count - left_half(count));
     }
@@ -70,25 +85,19 @@ class Blocks {
   }
 
  private:
-  void next(Index count) noexcept {
-    run(count);
-    advance(count);
-  }
-
   void advance(Index count) noexcept {
     begin_ += count;
-    for (const Slot s : chain_.in_memory_) at_[s] += count * stride_[s];
+    for (const Slot s : chain_.in_memory_) at_[s] += count * moves_[s];
   }
 
   void run(Index count) noexcept {
-    for (std::size_t number = 0; number < chain_.steps_.size(); ++number) {
-      const Step& step = chain_.steps_[number];
+    for (const Detour& detour : binding_.detours) {
+      char* const bases[2] = {all_of(detour), binding_.base[detour.slot]};
+      if (detour.read) th::copy(detour.there, bases, chain_.item_, begin_, begin_ + count);
+    }
+    for (const Step& step : chain_.steps_) {
       step.row ? quiet() : loud();
       if (step.clears) kept_ |= flags::raised();
-      if (binding_.walks && binding_.walks[number].ndim > 1) {
-        along_rows(step, binding_.walks[number], count);
-        continue;
-      }
       char* pointers[4];
       std::intptr_t strides[4];
       for (int k = 0; k < step.operands; ++k) {
@@ -96,28 +105,21 @@ class Blocks {
         pointers[k] = at_[s];
         strides[k] = stride_[s];
       }
-      call(step, pointers, count, strides);
+      const std::intptr_t n = count;
+      if (step.row) {
+        step.row(pointers, n, strides);
+      } else {
+        step.loop(pointers, &n, strides, step.data);
+      }
+    }
+    for (const Detour& detour : binding_.detours) {
+      char* const bases[2] = {binding_.base[detour.slot], all_of(detour)};
+      if (detour.written) th::copy(detour.back, bases, chain_.item_, begin_, begin_ + count);
     }
   }
 
-  static void call(const Step& step, char** pointers, std::intptr_t count, const std::intptr_t* strides) noexcept {
-    if (step.row) {
-      step.row(pointers, count, strides);
-    } else {
-      step.loop(pointers, &count, strides, step.data);
-    }
-  }
-
-  void along_rows(const Step& step, const th::Walk& walk, Index count) noexcept {
-    char* bases[th::kMaxOperands];
-    for (int k = 0; k < step.operands; ++k) {
-      const Slot s = step.slots[static_cast<std::size_t>(k)];
-      // A register holds the elements from begin_ on.
-      bases[k] = chain_.is_register(s) ? at_[s] - begin_ * chain_.item_ : binding_.base[s];
-    }
-    th::walk(walk, bases, begin_, begin_ + count,
-             [&step](char** pointers, Index n, const std::intptr_t* strides) { call(step, pointers, n, strides); });
-  }
+  /// Where element 0 would be if the register, which has this block's, had all.
+  char* all_of(const Detour& detour) const noexcept { return at_[detour.slot] - begin_ * chain_.item_; }
 
   // An adjoint computes what a cotangent of zero meets, 0 * inf or 0 / 0, and leaves it out: the flags of that are
   // dropped, those that other steps raised before are not.
@@ -135,10 +137,12 @@ class Blocks {
   const Chain& chain_;
   const Binding& binding_;
   Index begin_;
+  const Index block_;
   int kept_ = 0;
   bool quiet_ = false;
   char* at_[kMaxSlots];
   std::intptr_t stride_[kMaxSlots];
+  std::intptr_t moves_[kMaxSlots];  ///< how far the place of the next element is: 0 in a register
   alignas(64) char scratch_[Bytes];
 };
 
@@ -147,11 +151,11 @@ Chain::Chain(std::vector<Step> steps, SlotSet memory, Index item, Total total)
   for (Slot s = 0; s < kMaxSlots; ++s)
     if (memory >> s & 1) in_memory_.push_back(s);
   assign_registers();
-  block_ = kLongest;
-  if (registers_) {
-    const auto room = static_cast<Index>(kScratch) / registers_ - 2 * kLine;
-    block_ = std::min(block_, room / item_ / kLine * kLine);
-  }
+}
+
+Index Chain::block(std::size_t detours) const noexcept {
+  const auto places = static_cast<Index>(in_memory_.size() + detours) + registers_;
+  return std::clamp(kFirstCache / (places * item_) / kLine * kLine, kShortest, kLongest);
 }
 
 /// A register is free again after the last step that reads it, which may write its own value there: loops take
@@ -187,18 +191,19 @@ namespace {
 
 /// Apart from its caller, whose frame would be as large.
 template <std::size_t Bytes, class Work>
-[[gnu::noinline]] int in_blocks(const Chain& chain, const Binding& binding, Index begin, Index longest, Work&& work) noexcept {
-  Blocks<Bytes> blocks(chain, binding, begin, longest);
+[[gnu::noinline]] int in_blocks(const Chain& chain, const Binding& binding, Index begin, Index block, Work&& work) noexcept {
+  Blocks<Bytes> blocks(chain, binding, begin, block);
   work(blocks);
   return blocks.raised();
 }
 
 template <class Work>
 int with_scratch(const Chain& chain, const Binding& binding, Index begin, Index count, Work&& work) noexcept {
-  const Index longest = std::min(count, chain.block());
-  const Index needed = chain.registers() * register_bytes(longest, chain.item());
-  return needed <= static_cast<Index>(kLittle) ? in_blocks<kLittle>(chain, binding, begin, longest, work)
-                                               : in_blocks<kScratch>(chain, binding, begin, longest, work);
+  const Index block = std::min(count, chain.block(binding.detours.size()));
+  const Index registers = chain.registers() + static_cast<Index>(binding.detours.size());
+  return registers * register_bytes(block, chain.item()) <= static_cast<Index>(kLittle)
+             ? in_blocks<kLittle>(chain, binding, begin, block, work)
+             : in_blocks<kScratch>(chain, binding, begin, block, work);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "th/layout.hpp"
@@ -14,9 +15,12 @@
 /// cache for those that read it, and what is no result is never in memory: it is in one of a few registers, pieces
 /// of scratch as long as a block.
 ///
-/// Elements have linear numbers, in C order of the axes that the operands share; a block is a range of them. Loops
-/// treat each element alone, so the results do not depend on the blocks. Blocks begin at multiples of 64 all the
-/// same: NumPy's fmax of two zeros depends on where in a vector they are.
+/// Elements have linear numbers, in C order of the axes that the operands share; a block is a range of them. A slot
+/// whose elements have one stride is worked on where it lies; of any other, a row that is broadcast or a transposed
+/// matrix, the block is copied to a register, so that every step is one call of its loop.
+///
+/// Loops treat each element alone, so the results do not depend on the blocks. Blocks begin at multiples of 64 all
+/// the same: NumPy's fmax of two zeros depends on where in a vector they are.
 namespace myia::thnn {
 
 using th::Index;
@@ -39,11 +43,19 @@ struct Step {
   [[nodiscard]] Slot output() const noexcept { return row ? slots[0] : slots[static_cast<std::size_t>(operands) - 1]; }
 };
 
+/// A slot in memory without one stride, which is copied to a register and, if it is written, back.
+struct Detour {
+  Slot slot;
+  bool read, written;
+  th::Walk there;  ///< operand 0 is the register, which holds all elements as far as the walk knows; 1 the memory
+  th::Walk back;   ///< the same, the memory first
+};
+
 /// Where a chain's slots are in memory. Slots that are registers have no entry.
 struct Binding {
-  char* base[kMaxSlots];           ///< of the element with number 0
-  std::intptr_t stride[kMaxSlots]; ///< from each element to the next, if a step's operands have one
-  const th::Walk* walks = nullptr; ///< null, or of each step; those of more than one axis are walked along their rows
+  char* base[kMaxSlots];            ///< of the element with number 0
+  std::intptr_t stride[kMaxSlots];  ///< from each element to the next, unless it is a detour
+  std::span<const Detour> detours;
 };
 
 /// The sum of a slot over all elements, as NumPy takes it.
@@ -65,7 +77,7 @@ class Chain {
 
   /// The same, and the sum of the total's slot over `count` elements from `begin` in `sum`, a float or double as
   /// the elements are. The count and the blocks are those of nodes in the tree in which NumPy adds, so the sum has
-  /// NumPy's bits. All operands must have one stride.
+  /// NumPy's bits.
   int run(const Binding& binding, Index begin, Index count, void* sum) const noexcept;
 
   [[nodiscard]] const std::vector<Step>& steps() const noexcept { return steps_; }
@@ -73,7 +85,8 @@ class Chain {
   [[nodiscard]] const std::vector<Slot>& in_memory() const noexcept { return in_memory_; }
   [[nodiscard]] bool is_register(Slot slot) const noexcept { return !(memory_ >> slot & 1); }
   [[nodiscard]] int registers() const noexcept { return registers_; }
-  [[nodiscard]] Index block() const noexcept { return block_; }
+  /// The elements of a block, with so many detours. Their registers and those of the chain are kMaxSteps at most.
+  [[nodiscard]] Index block(std::size_t detours = 0) const noexcept;
   [[nodiscard]] Index item() const noexcept { return item_; }
 
  private:
@@ -86,7 +99,6 @@ class Chain {
   Index item_;
   Total total_;
   int registers_ = 0;
-  Index block_ = 0;
   std::vector<Slot> in_memory_;
   std::vector<Slot> in_register_;
   std::array<std::uint8_t, kMaxSlots> register_of_{};
