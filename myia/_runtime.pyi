@@ -53,6 +53,24 @@ class Shadows:
     @property
     def nbytes(self) -> int: ...
 
+class Chain:
+    """A plain function of elementwise operations, which are run in one pass over memory."""
+
+    __name__: str
+    __wrapped__: Callable[..., Any]
+    @property
+    def fallbacks(self) -> int: ...
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        parameters: int,
+        constants: tuple[float, ...],
+        operations: tuple[tuple[Any, ...], ...],
+        results: int | tuple[int, ...] | None,
+    ) -> None: ...
+    def __call__(self, *args: Any, reuse: Any = ..., **kwargs: Any) -> Any: ...
+    def __getattr__(self, name: str) -> Any: ...
+
 class MemoryStats(TypedDict):
     live: int
     peak: int

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "array/chain.hpp"
 #include "array/reuse.hpp"
 #include "dispatch/trace.hpp"
 #include "storage/allocator.hpp"
@@ -112,7 +113,8 @@ NB_MODULE(_runtime, m) {
         PyModule_AddObjectRef(m.ptr(), "Array", reinterpret_cast<PyObject*>(&myia::ArrayType)) == 0 &&
         myia::make_host(m.ptr()) && myia::make_products(m.ptr()) && myia::make_reductions(m.ptr()) &&
         myia::make_backprops(m.ptr()) && myia::make_interchange(m.ptr()) &&
-        myia::make_index(m.ptr()) && myia::make_gather(m.ptr()) && myia::make_cumulative(m.ptr()) && myia::make_shadows(m.ptr()));
+        myia::make_index(m.ptr()) && myia::make_gather(m.ptr()) && myia::make_cumulative(m.ptr()) && myia::make_shadows(m.ptr()) &&
+        myia::make_chains(m.ptr()));
 
   m.def("memory_stats", memory_stats,
         "Bytes of the runtime's storages: live now, peak since reset_peak(), pooled for reuse, and in_flight, to be\n"

@@ -30,11 +30,12 @@ from myia.runtime import (
     sort,
     updates,
 )
+from myia.runtime.chains import fused
 from myia.runtime.tracing import trace
 
 __all__ = [
-    "FACADE", "memory_stats", "outside", "reset_peak", "set_in_flight_bound", "set_workers", "trace", "trim",
-    "wait_all", "workers",
+    "FACADE", "fused", "memory_stats", "outside", "reset_peak", "set_in_flight_bound", "set_workers", "trace",
+    "trim", "wait_all", "workers",
 ]  # fmt: skip
 
 

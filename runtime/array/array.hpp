@@ -20,6 +20,7 @@
 
 #include "dispatch/dispatcher.hpp"
 #include "storage/storage.hpp"
+#include "th/flags.hpp"
 #include "th/layout.hpp"
 
 namespace myia {
@@ -157,12 +158,9 @@ bool check_writable(const Array* array);
 // -- floating-point errors (array/status.cpp) -------------------------------------------------------
 
 namespace status {
-/// Clears the flags of this thread.
-void clear() noexcept;
-/// Clears the flags of invalid operations and divisions by zero.
-void forget_undefined() noexcept;
-/// The flags raised since: of FE_DIVBYZERO, FE_OVERFLOW, FE_UNDERFLOW, FE_INVALID.
-int raised() noexcept;
+using th::flags::clear;
+using th::flags::forget_undefined;
+using th::flags::raised;
 /// Reports flags as numpy.errstate asks. False with an exception.
 bool report(int flags, const char* name);
 /// What the errstate of this thread wants to know of, flags that are not ignored; and above them a number of

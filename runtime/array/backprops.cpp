@@ -381,6 +381,12 @@ PyMethodDef functions[] = {
 
 }  // namespace
 
+bool as_fused(PyObject* object, thnn::Op& op) {
+  if (Py_TYPE(object) != &fused_type) return false;
+  op = reinterpret_cast<FusedFunction*>(object)->op;
+  return true;
+}
+
 bool make_backprops(PyObject* module) {
   return PyType_Ready(&fused_type) == 0 && PyModule_AddFunctions(module, functions) == 0;
 }

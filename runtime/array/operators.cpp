@@ -369,7 +369,13 @@ Operator* operator_of(PyObject* ufunc) {
   return found == by_ufunc().end() ? nullptr : found->second;
 }
 
+Operator* as_operator(PyObject* object) {
+  return Py_TYPE(object) == &operator_type ? reinterpret_cast<Operator*>(object) : nullptr;
+}
+
 int inputs_of(const Operator* op) { return op->inputs; }
+
+int cost_of(const Operator* op) { return op->cost; }
 
 const char* operator_name(const Operator* op) { return op->name; }
 

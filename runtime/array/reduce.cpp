@@ -488,6 +488,13 @@ bool make_reductions(PyObject* module) {
   return PyModule_AddFunctions(module, functions) == 0;
 }
 
+double identity_of_sums() { return sum_identity; }
+
+PyObject* sum_of_all(Array* array) {
+  PyObject* const object = as_object(array);
+  return sum(nullptr, &object, 1, nullptr);
+}
+
 /// Sums an array over the axes along which a shape was broadcast to it; the array itself if there are none.
 /// Null without an exception: the host must do it.
 PyObject* sum_to_shape(Array* g, const Index* shape, int ndim) {

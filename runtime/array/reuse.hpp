@@ -43,6 +43,7 @@ struct Dead {
   Py_ssize_t passed = 0;  ///< how often it stands among the arguments, `reuse=` included
 
   Dead() = default;
+  Dead(Array* dead, Py_ssize_t times) noexcept : array(dead), passed(times) {}
   /// Of a call in which `count` arguments have no name.
   Dead(PyObject* const* args, Py_ssize_t count, PyObject* names) noexcept;
 

@@ -2,7 +2,8 @@
 
 namespace myia::th {
 
-void Walk::coalesce() noexcept {
+template <int Most>
+void WalkOf<Most>::coalesce() noexcept {
   int kept = 0;
   for (int d = 0; d < ndim; ++d) {
     if (shape[d] == 1) continue;
@@ -14,14 +15,19 @@ void Walk::coalesce() noexcept {
   if (ndim > 1) {
     int order[kMaxDims];
     axis_order(ndim, operands, [this](int k, int d) { return strides[k][d]; }, order);
-    const Walk before = *this;
+    const WalkOf before = *this;
     for (int d = 0; d < ndim; ++d) {
       const int from = order[ndim - 1 - d];
       shape[d] = before.shape[from];
       for (int k = 0; k < operands; ++k) strides[k][d] = before.strides[k][from];
     }
   }
-  kept = 0;
+  join();
+}
+
+template <int Most>
+void WalkOf<Most>::join() noexcept {
+  int kept = 0;
   for (int d = 1; d < ndim; ++d) {
     bool joined = true;
     for (int k = 0; k < operands; ++k) joined = joined && strides[k][kept] == strides[k][d] * shape[d];
@@ -36,5 +42,8 @@ void Walk::coalesce() noexcept {
   }
   if (ndim) ndim = kept + 1;
 }
+
+template struct WalkOf<kMaxOperands>;
+template struct WalkOf<kMaxSlots>;
 
 }  // namespace myia::th

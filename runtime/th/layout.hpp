@@ -8,6 +8,7 @@ using Index = std::int64_t;
 
 constexpr int kMaxDims = 8;      ///< arrays of more dimensions stay with NumPy
 constexpr int kMaxOperands = 5;  ///< outputs and inputs of one elementwise kernel
+constexpr int kMaxSlots = 64;    ///< operands, numbers and values of a chain of kernels (thnn/chain.hpp)
 
 /// The element types that kernels know. The order is that of `kItemSizes`.
 enum class Kind : std::int8_t {
@@ -69,12 +70,13 @@ void axis_order(int ndim, int operands, Stride&& stride, int* order) {
 ///
 /// coalesce() drops axes of size 1, nests the others as NumPy's iterator does (so that sums are taken in
 /// NumPy's order), flips none, and joins neighbours that are contiguous in every operand. It does not
-/// change which elements meet.
-struct Walk {
+/// change which elements meet. join() does the last of that alone, and keeps the elements' linear numbers.
+template <int Most>
+struct WalkOf {
   int operands = 0;
   int ndim = 0;
   Index shape[kMaxDims] = {};
-  Index strides[kMaxOperands][kMaxDims] = {};
+  Index strides[Most][kMaxDims] = {};
 
   [[nodiscard]] Index size() const noexcept {
     Index total = 1;
@@ -82,7 +84,9 @@ struct Walk {
     return total;
   }
   void coalesce() noexcept;
+  void join() noexcept;
 };
+using Walk = WalkOf<kMaxOperands>;
 
 /// Calls inner(pointers, count, strides) for every run along the last axis of the elements with linear
 /// numbers begin <= k < end, in order. `inner` may change the pointers it is given.

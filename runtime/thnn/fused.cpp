@@ -85,11 +85,14 @@ struct Entry {
   bool accumulates;
   Fused float32;
   Fused float64;
+  Row row32;
+  Row row64;
 };
 
 template <class Rule, bool Accumulate>
 constexpr Entry entry(Op op, const char* name) {
-  return {op, name, Rule::inputs, Accumulate, kernel<float, Rule, Accumulate>, kernel<double, Rule, Accumulate>};
+  return {op, name, Rule::inputs, Accumulate, kernel<float, Rule, Accumulate>, kernel<double, Rule, Accumulate>,
+          row<float, Rule, Accumulate>, row<double, Rule, Accumulate>};
 }
 
 constexpr bool stored = false, added = true;
@@ -140,6 +143,14 @@ Fused find(Op op, Kind kind) noexcept {
   switch (kind) {
     case Kind::float32: return of(op).float32;
     case Kind::float64: return of(op).float64;
+    default: return nullptr;
+  }
+}
+
+Row find_row(Op op, Kind kind) noexcept {
+  switch (kind) {
+    case Kind::float32: return of(op).row32;
+    case Kind::float64: return of(op).row64;
     default: return nullptr;
   }
 }

@@ -38,6 +38,10 @@ using Fused = void (*)(const th::Walk& w, char* const* bases, th::Index begin, t
 /// The kernel, or nullptr if there is none for this kind.
 Fused find(Op op, th::Kind kind) noexcept;
 
+/// The same for elements that have one stride in each operand; pointers and strides in bytes, the output first.
+using Row = void (*)(char* const* pointers, std::intptr_t count, const std::intptr_t* strides);
+Row find_row(Op op, th::Kind kind) noexcept;
+
 /// Inputs of a kernel, 1 to 3; its walk has one operand more.
 int inputs(Op op) noexcept;
 
