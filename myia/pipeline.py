@@ -241,7 +241,7 @@ class _Unit:
         ]
         back = lower.block([*seed, *both.reverse])
         end = lower.block([returned])
-        code = self.optimised(lower, reversal, fresh, program.arguments, sweep, back, end)
+        code = self.optimised(lower, reversal, both, fresh, program.arguments, sweep, back, end)
         titled = list(zip(("forward", "reverse", ""), code.parts, strict=True))
         known = Known(code.types, both.stacks, both.plans)
         self.printer.function(
@@ -297,7 +297,7 @@ class _Unit:
         place = f"({_file(program)}), specialised for {_signature(typed)}."
         sweep = [*self.namespace.load(program), *lower.block([*both.setup, *forward])]
         back = lower.block([*unpack, *both.reverse, _result_of(ended)])
-        code = self.optimised(lower, reversal, fresh, program.arguments, sweep)
+        code = self.optimised(lower, reversal, both, fresh, program.arguments, sweep)
         self.printer.function(
             f"{base}_forward",
             list(program.arguments),
@@ -308,7 +308,7 @@ class _Unit:
             known=Known(code.types, both.stacks, both.plans),
         )
         taken = ["record", d_result, *(["shadows"] if self.uses_shadows else [])]
-        code = self.optimised(lower, reversal, fresh, taken, back)
+        code = self.optimised(lower, reversal, both, fresh, taken, back)
         self.printer.function(
             f"{base}_backward",
             taken,
@@ -442,6 +442,7 @@ class _Unit:
         self,
         lower: Lowering,
         reversal: Reversal,
+        both: Sweeps,
         fresh: Callable[[str], str],
         given: Iterable[str],
         *parts: list[ast.stmt],
@@ -459,7 +460,7 @@ class _Unit:
             if any(map(reversal.aliases.in_shadow, names_written(s))):
                 kept.add(result)
         kept |= {adjoint for name, adjoint in reversal.adjoint_names.items() if reversal.kept(name)}
-        code = Code(list(parts), users, lower.types, frozenset(kept), fresh)
+        code = Code(list(parts), users, lower.types, frozenset(kept), fresh, both.again)
         code = optimised(code, self.optimise, named)
         self.printer.notes.update(code.notes)
         self.chains += [(chain, lower.program.source.filename) for chain in code.chains]

@@ -42,6 +42,8 @@ class Sweeps:
     saved: tuple[str, ...]
     stacks: dict[str, str] = field(default_factory=dict)
     plans: frozenset[str] = frozenset()
+    again: frozenset[str] = frozenset()
+    """Variables of the reverse sweep that hold what was computed again."""
     sites: dict[str, int] = field(default_factory=dict)
 
 
@@ -82,7 +84,7 @@ def sweeps(
     if sites:
         forward = weaver.forward(nodes)  # what is counted is bound from the start: its reads are checked
     plans = frozenset(n.plan for n in loops_of(nodes) if n.plan is not None)
-    return Sweeps(weaver.setup(saved), forward, reverse, saved, weaver.contents, plans, sites)
+    return Sweeps(weaver.setup(saved), forward, reverse, saved, weaver.contents, plans, mirror.again, sites)
 
 
 def _planned(nodes: list[Node], reversal: Reversal, checkpointed: bool) -> Iterator[ast.stmt]:
@@ -111,6 +113,7 @@ class _Mirror:
     skeleton: list[ast.stmt]
     reads: dict[ast.stmt, frozenset[str]]
     records: Records
+    again: frozenset[str]
 
     def restored(self) -> set[ast.AST]:
         """The statements before which elements are saved that they write over."""
@@ -144,7 +147,7 @@ class _Builder:
             nodes.insert(0, Point([], self.ended))
             computed: frozenset[str] = frozenset()
             if self.economical:
-                computed = compute_again(nodes, self.reversal.typed, aliases, contents)
+                computed = compute_again(nodes, self.reversal.typed, aliases, self.named, contents)
                 keep_shapes(nodes, self.reversal.typed, self.program.arguments, self.named, saving)
             bind_handles(nodes, self.reversal)
             count_loops(nodes)
@@ -160,7 +163,7 @@ class _Builder:
             records = to_be_recorded(skeleton, reads, overwrites, at_start, whole)
             found = {step.origin for step in steps_of(nodes) if step.statement in records.saves}
             if found <= saving:
-                return _Mirror(nodes, skeleton, reads, records)
+                return _Mirror(nodes, skeleton, reads, records, computed)
             # A statement that saves must be passed in the reverse sweep, to restore: so must its loop and branch.
             saving |= found
 

@@ -23,14 +23,16 @@ from myia.parse.typed import Typed
 from myia.parse.types import ANY, Array, List, Tuple, is_number
 
 
-def compute_again(nodes: list[Node], typed: Typed, aliases: Aliases, contents: bool) -> frozenset[str]:
+def compute_again(
+    nodes: list[Node], typed: Typed, aliases: Aliases, named: Callable[[str, object], str], contents: bool
+) -> frozenset[str]:
     """Compute again, in the reverse sweep, what costs less than saving; gives the names.
 
     That is an item of a sequence, and the sum, difference, product or negation of numbers or arrays: an
     operation whose operands the reverse sweep has anyway, or that do not change in the loop. `contents`: also
     what is read from arrays that are written in place, so that what is written over must be restored.
     """
-    search = _Recomputation(nodes, typed, aliases, contents)
+    search = _Recomputation(nodes, typed, aliases, named, contents)
     invariant = search.invariant()
     search.steady |= invariant
     search.block(nodes, inside=False)
@@ -42,7 +44,10 @@ class _Recomputation:
     nodes: list[Node]
     typed: Typed
     aliases: Aliases
+    named: Callable[[str, object], str]
     contents: bool
+    once: bool = False
+    """Whether it is code outside loops that is looked at."""
     computed: set[str] = field(default_factory=set)
     steady: set[str] = field(default_factory=set)
     """Names that no loop writes, and positions of loops."""
@@ -51,6 +56,7 @@ class _Recomputation:
     """The classes of aliases that nothing writes from the outermost loop on: reading them again is safe."""
 
     def __post_init__(self) -> None:
+        self.constants = {c.partition(".")[0] for c in self.typed.program.constants}
         self.definitions: dict[str, int] = {}
         for step in steps_of(self.nodes):
             for name in names_written(step.statement):
@@ -72,7 +78,8 @@ class _Recomputation:
                     self.around.append(node)
                     self.block(body, plan is None)
                     self.around.pop()
-        if inside:
+        self.once = not inside and not self.around
+        if inside or self.once:
             for step in reversed([node for node in block if isinstance(node, Step)]):
                 self.consider(block, step)
 
@@ -86,10 +93,12 @@ class _Recomputation:
 
     def consider(self, block: list[Node], step: Step) -> None:
         match step.statement:
-            case ast.Assign([ast.Name(name)], value) if name not in self.steady:
+            case ast.Assign([ast.Name(name)], value) if self.once or name not in self.steady:
                 pass
             case _:
                 return
+        if self.once and (isinstance(value, ast.Subscript) or name == self.typed.program.result):
+            return
         first = _position(block, step)
         readers = [k for k, node in enumerate(block) if name in reverse_reads([node])]
         if not readers or readers[0] < first or name in reverse_reads(_without(self.nodes, block)):
@@ -99,9 +108,14 @@ class _Recomputation:
         last = readers[-1]
         if not self.is_repeatable(block, first, last):
             return
-        again = ast.copy_location(ast.Assign([ast.Name(name, ast.Store())], value), step.statement)
-        _insert_after(block, last, name, Point([again]))
-        self.computed.add(name)
+        again = name
+        if self.once:  # where variables have one value each, it stays so
+            again = self.named(f"{name}_again", ("again", name))
+            self.typed.types[again] = self.typed.types[name]
+            _rename_read(block[first : last + 1], name, again)
+        made = ast.copy_location(ast.Assign([ast.Name(again, ast.Store())], value), step.statement)
+        _insert_after(block, last, again, Point([made]))
+        self.computed.add(again)
 
     def invariant(self) -> set[str]:
         """What is computed in a loop from what no loop changes: a variable that is assigned the same each time."""
@@ -142,6 +156,8 @@ class _Recomputation:
         if any(memory & self.aliases.writers.get(s.origin, frozenset()) for s in between):
             return False
         at_hand = self.steady | reverse_reads(block[first : last + 1])
+        if self.once:  # nothing is overwritten, but what only the forward sweep reads is not kept
+            at_hand = reverse_reads(self.nodes) | {*self.typed.program.arguments} | self.constants
         return all(self.is_repeatable_before(block, n, first, last) for n in operands - at_hand)
 
     def is_repeatable_before(self, block: list[Node], name: str, first: int, last: int) -> bool:
@@ -149,13 +165,13 @@ class _Recomputation:
         return len(made) == 1 and self.is_repeatable(block, made[0], last)
 
     def is_cheap(self, step: Step, name: str, value: ast.expr) -> bool:
-        operands = names_read(value)
+        operands = names_read(value) - self.constants
         types = [self.typed.types.get(n, ANY) for n in (name, *sorted(operands))]
         match value:
             case ast.BinOp(_, ast.Add() | ast.Sub() | ast.Mult()) | ast.UnaryOp(ast.USub()) if all(
                 map(is_number, types)
             ):
-                return True
+                return not self.once
             case ast.Subscript(ast.Name(owner), index):
                 if isinstance(self.typed.types.get(owner), Array) and is_basic(self.typed, index):
                     # A number, or a view, which has the very shadow that it had.
@@ -165,7 +181,7 @@ class _Recomputation:
                 plain = isinstance(index, (ast.Name, ast.Constant)) and is_number(self.typed.type_of(index))
                 return sequence and plain and self.is_settled(owner)
         operation = self.typed.operations.get(step.origin) if isinstance(step.origin, ast.stmt) else None
-        if operation is None or operation.function not in _CHEAP:
+        if operation is None or operation.function not in (_CHEAP_ONCE if self.once else _CHEAP):
             return False
         if self.aliases.in_shadow(name):  # another array would have another shadow
             return False
@@ -186,9 +202,36 @@ _CHEAP: frozenset[Any] = frozenset(
 )  # fmt: skip
 """Operations on arrays that take about as long as reading their result from memory would."""
 
+_CHEAP_ONCE = _CHEAP | {np.sqrt, np.absolute, np.abs, abs}
+"""Outside loops also what takes somewhat longer: its memory would be held from here to there."""
+
 
 def _is_two(value: ast.expr) -> bool:
     return isinstance(value, ast.BinOp) and isinstance(value.right, ast.Constant) and value.right.value == 2
+
+
+def _rename_read(nodes: list[Node], name: str, again: str) -> None:
+    """Let reverse code read another variable."""
+    renaming = _Renaming(name, again)
+    for node in nodes:
+        match node:
+            case Step() | Point():
+                node.code = [renaming.visit(copy.deepcopy(s)) for s in node.code]
+                if isinstance(node, Point) and name in node.reads:
+                    node.reads = node.reads - {name} | {again}
+            case Branch(_, body, orelse):
+                _rename_read([*body, *orelse], name, again)
+            case Loop(_, _, body):
+                _rename_read(body, name, again)
+
+
+@dataclass
+class _Renaming(ast.NodeTransformer):
+    name: str
+    again: str
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:
+        return ast.Name(self.again, node.ctx) if node.id == self.name else node
 
 
 def _insert_after(block: list[Node], last: int, name: str, point: Point) -> None:

@@ -20,7 +20,7 @@ from myia.analysis.record import content
 from myia.errors import MissingRule, UnsupportedSyntax
 from myia.parse.program import Program, names_read
 from myia.parse.typed import Operation
-from myia.parse.types import ANY, Array, is_number
+from myia.parse.types import ANY, REAL, Array, Type, is_number
 
 if TYPE_CHECKING:
     from myia.adjoint.reverse import Emitter
@@ -88,7 +88,7 @@ def _store(e: Emitter, operation: Operation) -> None:
         place = ast.Subscript(load_name(d_x), i, ast.Store())
         e.emit(ast.copy_location(ast.Assign([place], ast.Constant(0.0)), e.statement))
         return
-    g = _fresh_like(e, f"{d_x}_part", d_x)
+    g = _item_like(e, f"{d_x}_part", d_x, i)
     e.emit(bind(g, runtime_call("take_at", load_name(d_x), as_index(i)), e.statement))
     _give(e, operation, load_name(g), is_number(operation.type))
 
@@ -124,8 +124,8 @@ def _update(e: Emitter, operation: Operation) -> None:
             f"the gradient depends on {x.id!r}, which it writes into",
             "write it with operators that have rules",
         )
-    g = _fresh_like(e, f"{d_x}_part", d_x)
-    old, new = _fresh_like(e, f"{x.id}_old", x.id), _fresh_like(e, f"{x.id}_new", x.id)
+    g = _item_like(e, f"{d_x}_part", d_x, i)
+    old, new = _item_like(e, f"{x.id}_old", x.id, i), _item_like(e, f"{x.id}_new", x.id, i)
     if scalar:
         for name in (g, old, new):
             e.typed.types[name] = operation.type
@@ -241,6 +241,23 @@ def _fresh_like(e: Emitter, hint: str, like: str) -> str:
     types = e.reversal.adjoint_types
     found = types.get(like) or e.typed.types.get(like, ANY)
     types[name] = e.typed.types[name] = found
+    return name
+
+
+def _item_like(e: Emitter, hint: str, like: str, index: ast.expr) -> str:
+    """A name for elements of an array: a number, an array of the rank that a basic index leaves, or of any."""
+    name = _fresh_like(e, hint, like)
+    types = e.reversal.adjoint_types
+    whole = types[name]
+    if isinstance(whole, Array):
+        found: Type = Array(whole.dtype, None)
+        if whole.rank is not None and is_basic(e.typed, index):
+            parts = index.elts if isinstance(index, ast.Tuple) else [index]
+            taken = sum(not isinstance(p, (ast.Slice, ast.Constant)) or _is_integer(p) for p in parts)
+            made = sum(isinstance(p, ast.Constant) and p.value is None for p in parts)
+            rank = whole.rank - taken + made
+            found = Array(whole.dtype, rank) if rank > 0 else REAL
+        types[name] = e.typed.types[name] = found
     return name
 
 

@@ -35,6 +35,7 @@ ALL: dict[str, str] = {
     "accumulate": "a contribution is added to an adjoint in one pass over memory",
     "invariant": "what a loop does not change is computed before it, once",
     "views": "elements that are used up before anything is written are not copied",
+    "fuse": "elementwise operations that follow one another are one pass over memory",
     "reuse": "a result takes the memory of an operand that nothing reads any more",
     "free": "arrays are let go of at their last use",
 }

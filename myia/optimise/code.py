@@ -24,6 +24,9 @@ ADJOINTS = frozenset(n for n in _named_like(rt.times) if n not in rt.into.__all_
 
 ELEMENTWISE = OPERATORS | ADJOINTS
 
+INTO = {f"{n}": f"{n}_into" for n in ADJOINTS if f"{n}_into" in rt.FACADE}
+"""Operations with a namesake that adds the result to an array."""
+
 
 FLOATING = frozenset(
     {
@@ -52,7 +55,7 @@ class Code:
     """One emitted function: `parts` are its sweeps and its return.
 
     `users`: the names in the user's source; `types`: what is known of variables; `written`: those in whose
-    memory something is written in place; `fresh` gives unused names;
+    memory something is written in place; `fresh` gives unused names; `again`: those computed again on purpose;
     `notes`: why a statement is as it is, for the reader of the emitted code.
     """
 
@@ -61,6 +64,7 @@ class Code:
     types: Mapping[str, Type]
     written: frozenset[str]
     fresh: Callable[[str], str]
+    again: frozenset[str] = frozenset()
     notes: dict[ast.stmt, str] = field(default_factory=dict)
     chains: list[Chain] = field(default_factory=list)
 

@@ -59,7 +59,7 @@ def share_common(code: Code) -> Code:
     def again(s: ast.stmt) -> ast.stmt:
         made = done_by(s)
         found = None if made is None else flow.before.get(s, {}).get(made[1])
-        if made is None or found is None or found[0] == made[0]:
+        if made is None or found is None or found[0] == made[0] or made[0] in code.again:
             return s
         target = ast.Name(made[0], ast.Store())
         return ast.copy_location(ast.Assign([target], ast.Name(found[0], ast.Load())), s)

@@ -11,6 +11,8 @@
 
 What nothing else reads is never in memory. The function is ordinary Python: where the operands do not fit one
 pass (other shapes, other dtypes, NumPy's own arrays) it runs as it stands, one operation after the other.
+
+A chain may end by summing one of its values, and one of its operations may add to an array in place.
 """
 
 from __future__ import annotations
@@ -19,14 +21,15 @@ import ast
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from myia.adjoint.code import load_name, runtime_call
 from myia.analysis.liveness import Liveness, liveness
 from myia.analysis.webs import rename
-from myia.optimise.code import FLOATING, Block, Chain, Code, operation
+from myia.optimise.code import FLOATING, INTO, Block, Chain, Code, operation
 from myia.optimise.single import is_atom
-from myia.parse.program import names_read, names_written
+from myia.parse.program import names_read, names_written, statements_of
 from myia.parse.types import ANY, Array, is_number
 
-_LONGEST = 24
+_LONGEST = 32
 """Operations in one chain: more would need more scratch than the first cache holds."""
 
 
@@ -44,39 +47,82 @@ class _Fusion:
     named: Callable[[str], str]
     chains: list[Chain] = field(default_factory=list)
     notes: dict[ast.stmt, str] = field(default_factory=dict)
+    origins: dict[ast.stmt, ast.stmt] = field(default_factory=dict)
+    """The statements that steps were made of, where they are not those themselves."""
+
+    def __post_init__(self) -> None:
+        self.viewed = {
+            n: s.value.value.id
+            for s in statements_of(self.code.body)
+            if isinstance(s, ast.Assign) and isinstance(s.value, ast.Subscript) and isinstance(s.value.value, ast.Name)
+            for n in names_written(s)
+        }
 
     def block(self, block: Block) -> Block:
         done: Block = []
-        group: list[ast.Assign] = []
+        group: list[ast.stmt] = []
         for s in block:
-            if (
-                isinstance(s, ast.Assign)
-                and self.fits(s)
-                and len(group) < _LONGEST
-                and self.same_rank(group, s)
-            ):
-                group.append(s)
+            step = self.step(s)
+            if step is not None:
+                self.origins[step] = s
+            if step is not None and self.joins(group, step):
+                group.append(step)
             elif group and self.may_go_before(s, group):
                 done.append(s)
+                continue
             else:
                 done += self.closed(group)
-                group = [s] if isinstance(s, ast.Assign) and self.fits(s) else []
+                group = [] if step is None or not self.joins([], step) else [step]
                 if not group:
                     done.append(s)
+            if group and _is_sum(group[-1]):
+                done += self.closed(group)
+                group = []
         return [*done, *self.closed(group)]
 
     # -- what may be in a chain ---------------------------------------------------------------------
 
-    def fits(self, s: ast.Assign) -> bool:
-        """An operation on numbers and arrays of one rank, by their types."""
+    def step(self, s: ast.stmt) -> ast.stmt | None:
+        """The statement as a step of a chain, if it can be one."""
         match s:
-            case ast.Assign([ast.Name(name)], ast.Call(_, args, []) as call) if operation(call) in FLOATING:
-                if name in self.live.pinned or not all(map(is_atom, args)):
-                    return False
-                ranks = {t.rank for a in args if isinstance(t := self.type_of(a), Array)}
-                others = [a for a in args if not isinstance(self.type_of(a), Array)]
-                return len(ranks) == 1 and not ranks & {None, 0} and all(map(self.is_scalar, others))
-        return False
+            case ast.Assign([ast.Name(name)], value) if name not in self.live.pinned:
+                if (summed := _summed(value)) is not None and self.dtype_of(summed):
+                    made: ast.stmt = ast.Assign([ast.Name(name, ast.Store())], runtime_call("sum", summed))
+                    return ast.copy_location(made, s)
+                if operation(value) in FLOATING and isinstance(value, ast.Call) and self.fits(value):
+                    return s
+            case ast.AugAssign(ast.Name(total), ast.Add() | ast.Sub() as op, value) if self.dtype_of(load_name(total)):
+                return self.added(s, total, isinstance(op, ast.Sub), value)
+        return None
+
+    def added(self, s: ast.stmt, total: str, negative: bool, value: ast.expr) -> ast.stmt | None:
+        """`total += value`, where the value has the shape of the total: that of an adjoint's contributions."""
+        if isinstance(value, ast.Name) and self.rank_of(value) == self.rank_of(load_name(total)):
+            call = runtime_call("subtract_into" if negative else "add_into", load_name(total), value)
+        elif not negative and isinstance(value, ast.Call) and operation(value) in INTO and self.fits(value):
+            call = runtime_call(INTO[operation(value) or ""], load_name(total), *value.args)
+        else:
+            return None
+        return ast.copy_location(ast.Expr(call), s)
+
+    def fits(self, call: ast.Call) -> bool:
+        """An operation on numbers and arrays of one dtype, by their types."""
+        if call.keywords or not all(map(is_atom, call.args)):
+            return False
+        arrays = [a for a in call.args if not self.is_scalar(a)]
+        dtypes = {self.dtype_of(a) for a in arrays}
+        return len(dtypes) == 1 and None not in dtypes and bool(arrays)
+
+    def dtype_of(self, atom: ast.expr) -> str | None:
+        """The dtype of an array of floats with elements along axes."""
+        t = self.code.types.get(atom.id) if isinstance(atom, ast.Name) else None
+        if isinstance(t, Array) and t.dtype is not None and t.dtype.char in "df" and t.rank:
+            return t.dtype.char
+        return None
+
+    def rank_of(self, atom: ast.expr) -> int:
+        t = self.code.types.get(atom.id) if isinstance(atom, ast.Name) else None
+        return t.rank if isinstance(t, Array) and t.rank is not None else 0
 
     def is_scalar(self, atom: ast.expr) -> bool:
         if isinstance(atom, ast.Name):
@@ -84,24 +130,52 @@ class _Fusion:
         value = atom.operand if isinstance(atom, ast.UnaryOp) else atom
         return isinstance(value, ast.Constant) and type(value.value) in (int, float)
 
-    def type_of(self, atom: ast.expr) -> object:
-        return self.code.types.get(atom.id) if isinstance(atom, ast.Name) else None
+    def joins(self, group: list[ast.stmt], s: ast.stmt) -> bool:
+        """Whether a step fits into a chain: of its dtype, its rank, and not in the way of its additions."""
+        if len(group) >= _LONGEST:
+            return False
+        if _is_sum(s):
+            return not names_read(s).isdisjoint(n for g in group for n in names_written(g))
+        others = [*group, s]
+        operands = [load_name(n) for n in names_read(s) - {"rt"}]
+        ranks = {max(map(self.rank_of, [load_name(n) for n in names_read(g)])) for g in others}
+        dtypes = {d for g in others for n in names_read(g) if (d := self.dtype_of(load_name(n)))}
+        if len(ranks) != 1 or len(dtypes) != 1:
+            return False
+        written = [_total(g) for g in group if _total(g)]
+        if written or _total(s):
+            # What is added to must be nothing that another step reads, nor share memory with it.
+            if len(written) + bool(_total(s)) > 1:
+                return False
+            (root,) = {self.root(t) for t in (*written, _total(s)) if t}
+            reads = [n for g in others for n in _operands(g)]
+            return bool(group) and root not in {self.root(n) for n in reads} and bool(operands)
+        return True
 
-    def same_rank(self, group: list[ast.Assign], s: ast.Assign) -> bool:
-        return len({self.rank_of(member) for member in (*group, s)}) == 1
+    def root(self, name: str) -> str:
+        """The variable that another is a view of, as far as can be seen."""
+        seen = {name}
+        while name in self.viewed and self.viewed[name] not in seen:
+            name = self.viewed[name]
+            seen.add(name)
+        return name
 
-    def rank_of(self, s: ast.Assign) -> int | None:
-        types = [self.code.types.get(n) for n in names_read(s.value)]
-        return next((t.rank for t in types if isinstance(t, Array)), None)
-
-    def may_go_before(self, s: ast.stmt, group: list[ast.Assign]) -> bool:
-        """Whether a push or a pop may as well be done before the operations of an open group."""
+    def may_go_before(self, s: ast.stmt, group: list[ast.stmt]) -> bool:
+        """Whether a statement may as well be done before the operations of an open group."""
         match s:
-            case ast.Expr(ast.Call(ast.Attribute(ast.Name(), "append"), [ast.Name()], [])):
-                pass
-            case ast.Assign([ast.Name()], ast.Call(ast.Attribute(ast.Name(stack), "pop"), [], [])):
-                if not stack.rstrip("_0123456789").endswith("_saved"):
+            case ast.Expr(ast.Call(ast.Attribute(ast.Name(stack), "append"), [ast.Name()], [])):
+                if not _is_stack(stack):
                     return False
+            case ast.Assign([ast.Name()], ast.Call(ast.Attribute(ast.Name(stack), "pop"), [], [])):
+                if not _is_stack(stack):
+                    return False
+            case ast.Assign([ast.Name(name)], ast.Subscript(ast.Name())):
+                if not self.dtype_of(load_name(name)):  # an element, not a view
+                    return False
+            case ast.Assign([ast.Name()], ast.Attribute(ast.Name(), "shape")):
+                pass
+            case ast.Assign([ast.Name()], value) if operation(value) == "form":
+                pass
             case _:
                 return False
         read = {n for member in group for n in names_read(member)}
@@ -110,40 +184,94 @@ class _Fusion:
 
     # -- making one ---------------------------------------------------------------------------------
 
-    def closed(self, group: list[ast.Assign]) -> Block:
-        if len(group) < 2:
-            return list(group)
-        last = group[-1]
+    def closed(self, group: list[ast.stmt]) -> Block:
+        last = group[-1] if group else None
+        if last is None or len(group) < 2:
+            return self.alone(group)
         bound = list(dict.fromkeys(n for s in group for n in names_written(s)))
-        wanted = [n for n in bound if n in self.live.after[last]]
-        if not wanted:
-            return list(group)
+        wanted = [n for n in bound if n in self.after(group)]
+        if not wanted and not any(map(_total, group)):
+            return self.alone(group)
         versions: dict[str, str] = {}
         inputs: dict[str, None] = {}
         lines: Block = []
-        taken = {*bound, *(n for s in group for n in names_read(s.value))}
+        taken = {*bound, *(n for s in group for n in names_read(s))}
         for s in group:
-            (target,) = s.targets
-            assert isinstance(target, ast.Name)
-            for a in getattr(s.value, "args", []):
+            value = s.value if isinstance(s, (ast.Assign, ast.Expr)) else None
+            assert isinstance(value, ast.Call)
+            for a in value.args:
                 if isinstance(a, ast.Name) and a.id not in versions:
                     inputs.setdefault(a.id)
-            value = rename(s.value, versions)
-            own = target.id
+            renamed = rename(value, versions)
+            if isinstance(s, ast.Expr):
+                lines.append(ast.copy_location(ast.Expr(renamed), s))
+                continue
+            (name,) = names_written(s)
+            own = name
             if own in versions or own in inputs:
                 count = 2
                 while f"{own}_{count}" in taken:
                     count += 1
                 own = f"{own}_{count}"
                 taken.add(own)
-            versions[target.id] = own
-            lines.append(ast.copy_location(ast.Assign([ast.Name(own, ast.Store())], value), s))
+            versions[name] = own
+            lines.append(ast.copy_location(ast.Assign([ast.Name(own, ast.Store())], renamed), s))
         name = self.named("chain")
         chain = Chain(name, list(inputs), lines, [versions[n] for n in wanted])
         self.chains.append(chain)
-        targets: list[ast.expr] = [ast.Name(n, ast.Store()) for n in wanted]
-        target_of = targets[0] if len(targets) == 1 else ast.Tuple(targets, ast.Store())
-        call = ast.Call(ast.Name(name, ast.Load()), [ast.Name(n, ast.Load()) for n in inputs], [])
-        made = ast.copy_location(ast.Assign([target_of], call), group[0])
-        self.notes[made] = f"{len(group)} operations in one pass"
+        call = ast.Call(load_name(name), [load_name(n) for n in inputs], [])
+        made: ast.stmt = ast.Expr(call)
+        if wanted:
+            targets: list[ast.expr] = [ast.Name(n, ast.Store()) for n in wanted]
+            made = ast.Assign([targets[0] if len(targets) == 1 else ast.Tuple(targets, ast.Store())], call)
+        ast.copy_location(made, group[0])
+        self.notes[made] = _note(group)
         return [made]
+
+    def after(self, group: list[ast.stmt]) -> frozenset[str]:
+        """What is read after a group."""
+        return self.live.after[self.origins.get(group[-1], group[-1])]
+
+    def alone(self, group: list[ast.stmt]) -> Block:
+        """The statements that the steps were made of."""
+        return [self.origins.get(s, s) for s in group]
+
+
+def _note(group: list[ast.stmt]) -> str:
+    lines = sorted({n for s in group if (n := getattr(s, "lineno", 0))})
+    if len(lines) < 2:
+        return "one pass"
+    return f"one pass for lines {lines[0]} to {lines[-1]}"
+
+
+def _summed(value: ast.expr) -> ast.Name | None:
+    """The array of which a value is the sum of all elements."""
+    match value:
+        case ast.Call(ast.Attribute(ast.Name("rt"), "sum"), [ast.Name() as x], []):
+            return x
+        case ast.Call(ast.Attribute(ast.Name() as x, "sum"), [], []):
+            return x
+    return None
+
+
+def _is_sum(s: ast.stmt) -> bool:
+    return isinstance(s, ast.Assign) and operation(s.value) == "sum"
+
+
+def _total(s: ast.stmt) -> str:
+    """What a step adds to in place; nothing if it does not."""
+    match s:
+        case ast.Expr(ast.Call(_, [ast.Name(total), *_])):
+            return total
+    return ""
+
+
+def _operands(s: ast.stmt) -> list[str]:
+    """What a step reads, apart from what it adds to."""
+    value = getattr(s, "value", None)
+    args = value.args if isinstance(value, ast.Call) else []
+    return [a.id for a in (args[1:] if _total(s) else args) if isinstance(a, ast.Name)]
+
+
+def _is_stack(name: str) -> bool:
+    return name.rstrip("_0123456789").endswith("_saved")

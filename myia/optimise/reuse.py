@@ -32,7 +32,8 @@ _READS = _FRESH | {"sum", "mean", "max", "min", "sum_to", "unbroadcast"}
 
 def reuse_dead(code: Code) -> Code:
     live = liveness(code.body)
-    owned = _owners(code)
+    chains = {chain.name for chain in code.chains}
+    owned = _owners(code, chains)
     notes = dict(code.notes)
 
     def reusing(block: Block) -> Block:
@@ -52,6 +53,18 @@ def reuse_dead(code: Code) -> Code:
                     again = ast.copy_location(ast.Assign(targets, ast.Call(function, args, [keyword])), s)
                     notes[again] = f"in place: {a.id} is dead"
                     return again
+            case ast.Assign(targets, ast.Call(ast.Name(chain) as function, args, [])) if chain in chains:
+                dead = [
+                    a.id
+                    for a in args
+                    if isinstance(a, ast.Name) and a.id in owned[s] and live.dead_after(s, a.id) and code.is_array(a.id)
+                ]
+                if dead:
+                    given = ast.Tuple([ast.Name(n, ast.Load()) for n in dict.fromkeys(dead)], ast.Load())
+                    call = ast.Call(function, args, [ast.keyword("reuse", given)])
+                    again = ast.copy_location(ast.Assign(targets, call), s)
+                    notes[again] = notes.pop(s, "one pass")
+                    return again
         return s
 
     return replace(code.rewritten(reusing), notes=notes)
@@ -69,13 +82,15 @@ def _may_fit(name: str, args: list[ast.expr], code: Code) -> bool:
     return own.rank != 0
 
 
-def _owners(code: Code) -> dict[ast.stmt, Owned]:
+def _owners(code: Code, chains: set[str]) -> dict[ast.stmt, Owned]:
     """Before each statement, the variables that alone hold an array, for all that can be seen."""
 
     def transfer(s: ast.stmt, owned: Owned) -> Owned:
         written = set(names_written(s))
         value = getattr(s, "value", None)
         name = operation(value) if isinstance(value, ast.Call) else None
+        if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in chains:
+            return owned - written | written
         if not (name in _READS and isinstance(s, (ast.Assign, ast.AugAssign, ast.Expr))):
             shapes = _asked_for_shape(s)
             owned = owned.difference(n for n in all_read(s) if n not in shapes)
