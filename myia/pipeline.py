@@ -23,6 +23,7 @@ from myia.adjoint.mirror import free_names
 from myia.adjoint.reverse import Reversal, reverse
 from myia.analysis.activity import activity
 from myia.analysis.alias import RESULT, AliasAnalysis, Aliases, is_reference, may_refer
+from myia.analysis.liveness import pinned_in
 from myia.analysis.mutation import refuse_mutation, refuse_unseen_writes
 from myia.codegen.emit import Printer
 from myia.codegen.fold import fold_temporaries
@@ -460,7 +461,8 @@ class _Unit:
             if any(map(reversal.aliases.in_shadow, names_written(s))):
                 kept.add(result)
         kept |= {adjoint for name, adjoint in reversal.adjoint_names.items() if reversal.kept(name)}
-        code = Code(list(parts), users, lower.types, frozenset(kept), fresh, both.again)
+        pinned = pinned_in([s for part in parts for s in part])
+        code = Code(list(parts), users, lower.types, frozenset(kept), fresh, both.again, pinned=pinned)
         code = optimised(code, self.optimise, named)
         self.printer.notes.update(code.notes)
         self.chains += [(chain, lower.program.source.filename) for chain in code.chains]
@@ -534,7 +536,8 @@ class _Unit:
                 decorator="rt.fused",
             )
         listing = self.printer.listing()
-        module = load(name, listing.text, self.printer.origins, self.namespace.values)
+        names = frozenset(chain.name for chain, _ in self.chains)
+        module = load(name, listing.text, self.printer.origins, self.namespace.values, names)
         run = tuple(module[entry] for entry in entries) if len(entries) > 1 else module[entries[0]]
         return Compiled(module, run, guard(self.inference), tuple(self.notes), listing)
 

@@ -20,7 +20,9 @@ ROWS = [
     *inplace_algorithms.PROGRAMS,
 ]
 NAMES = tuple(OPTIMISATIONS)
-NUMBERED = [(row, NAMES[k % len(NAMES)]) for k, row in enumerate(ROWS)]
+EXACT = tuple(name for name in NAMES if name != "products")
+"""Those that do not change the order of a sum."""
+NUMBERED = [(row, EXACT[k % len(EXACT)]) for k, row in enumerate(ROWS)]
 
 
 def run(row: Any, optimise: Any) -> Any:
@@ -33,8 +35,9 @@ def run(row: Any, optimise: Any) -> Any:
 @pytest.mark.parametrize(("row", "left_out"), NUMBERED, ids=[row.name for row in ROWS])
 def test_results_are_the_same_to_the_bit(row: Any, left_out: str):
     plain = run(row, False)
-    check_same(run(row, True), plain)
-    check_same(run(row, [name for name in NAMES if name != left_out]), plain)
+    check_same(run(row, EXACT), plain)
+    check_same(run(row, [name for name in EXACT if name != left_out]), plain)
+    check_close(run(row, True), plain)
 
 
 def check_same(found: Any, expected: Any) -> None:
@@ -45,6 +48,21 @@ def check_same(found: Any, expected: Any) -> None:
         assert np.asarray(a).dtype == np.asarray(b).dtype
         assert np.shape(a) == np.shape(b)
         assert np.array_equal(np.asarray(a), np.asarray(b), equal_nan=np.asarray(a).dtype.kind in "fc")
+
+
+def check_close(found: Any, expected: Any) -> None:
+    """Within rounding: the sums of matrix products may be taken in another order."""
+    for (path, a), (same, b) in zip(leaves(found), leaves(expected), strict=True):
+        assert path == same
+        a, b = np.asarray(a), np.asarray(b)
+        assert a.dtype == b.dtype
+        if a.dtype.kind not in "fc":
+            assert np.array_equal(a, b)
+            continue
+        with np.errstate(all="ignore"):
+            size = np.max(np.abs(b[np.isfinite(b)]), initial=0.0)
+            tolerance = 1e3 * np.finfo(a.dtype).eps
+            assert np.allclose(a, b, rtol=tolerance, atol=tolerance * size, equal_nan=True)
 
 
 def chained(x, y):

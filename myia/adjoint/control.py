@@ -79,10 +79,11 @@ def sweeps(
     weaver.plan_loops()
     reverse = weaver.reverse(nodes)
     forward = weaver.forward(nodes)
+    known = len(weaver.missing)
     saved = weaver.carried(forward, reverse, ended) if split else ()
     sites = weaver.kept(forward, reverse)
-    if sites:
-        forward = weaver.forward(nodes)  # what is counted is bound from the start: its reads are checked
+    if len(weaver.missing) > known:
+        forward = weaver.forward(nodes)  # what is passed on is bound from the start: its reads are checked
     plans = frozenset(n.plan for n in loops_of(nodes) if n.plan is not None)
     return Sweeps(weaver.setup(saved), forward, reverse, saved, weaver.contents, plans, mirror.again, sites)
 

@@ -99,6 +99,8 @@ class _Recomputation:
                 return
         if self.once and (isinstance(value, ast.Subscript) or name == self.typed.program.result):
             return
+        if self.definitions[name] != 1 or not self.is_cheap(step, name, value):
+            return
         first = _position(block, step)
         readers = [k for k, node in enumerate(block) if name in reverse_reads([node])]
         if not readers or readers[0] < first or name in reverse_reads(_without(self.nodes, block)):
@@ -263,6 +265,9 @@ def keep_shapes(
         for function, name in _asked_for_shape(code):
             asked.setdefault(name, set()).add(function)
     made = {name for step in steps_of(nodes) for name in names_written(step.statement)}
+    # What is asked by the reverse of the very statement that makes it, which runs after that of the note.
+    for step in steps_of(nodes):
+        made.difference_update({n for _, n in _asked_for_shape(step.code)} & {*names_written(step.statement)})
     shapes: dict[str, ast.stmt] = {}
     for name in sorted(asked.keys() & made - read):
         t = typed.types.get(name, ANY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -29,8 +30,8 @@ class Liveness:
         return name not in self.after[s] or name in names_written(s)
 
 
-def liveness(block: list[ast.stmt]) -> Liveness:
-    """Of the whole body of a function."""
+def liveness(block: list[ast.stmt], pinned: Names | None = None) -> Liveness:
+    """Of the whole body of a function; `pinned`, if it is known already."""
 
     def transfer(s: ast.stmt, after: Names) -> Names:
         if isinstance(s, ast.Return):
@@ -42,9 +43,10 @@ def liveness(block: list[ast.stmt]) -> Liveness:
 
     flow = BackwardFlow(transfer, join)
     flow.block(block, frozenset())
-    return Liveness(flow.after, frozenset(_pinned(block)))
+    return Liveness(flow.after, pinned_in(block) if pinned is None else pinned)
 
 
+@functools.lru_cache(maxsize=4096)
 def all_read(s: ast.stmt) -> Names:
     """The names a statement reads; of `x += y`, `x` too."""
     read = names_read(s)
@@ -53,7 +55,8 @@ def all_read(s: ast.stmt) -> Names:
     return frozenset(read)
 
 
-def _pinned(block: list[ast.stmt]) -> set[str]:
+def pinned_in(block: list[ast.stmt]) -> Names:
+    """What functions inside a function read."""
     closures = (ast.FunctionDef, ast.Lambda, ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp)
     inner = [n for s in block for n in ast.walk(s) if isinstance(n, closures)]
-    return {n.id for node in inner for n in ast.walk(node) if isinstance(n, ast.Name)}
+    return frozenset(n.id for node in inner for n in ast.walk(node) if isinstance(n, ast.Name))

@@ -21,6 +21,8 @@ class LoadedModule:
     text: str
     origins: dict[int, tuple[str, int]]
     namespace: dict[str, Any]
+    chains: frozenset[str] = frozenset()
+    """The functions that stand for several lines of the user's: where they are called is no place of its own."""
 
     def __getitem__(self, name: str) -> Callable[..., Any]:
         function: Callable[..., Any] = self.namespace[name]
@@ -28,7 +30,11 @@ class LoadedModule:
 
 
 def load(
-    name: str, text: str, origins: dict[int, tuple[str, int]], namespace: dict[str, Any]
+    name: str,
+    text: str,
+    origins: dict[int, tuple[str, int]],
+    namespace: dict[str, Any],
+    chains: frozenset[str] = frozenset(),
 ) -> LoadedModule:
     """Execute emitted text in a namespace of its own."""
     filename = f"<myia {name} {next(_numbers)}>"
@@ -36,7 +42,7 @@ def load(
     linecache.cache[filename] = (len(text), None, io.StringIO(text).readlines(), filename)
     namespace["__name__"] = f"myia.emitted.{name}"
     exec(compile(text, filename, "exec"), namespace)  # noqa: S102 - our own text
-    module = _loaded[filename] = LoadedModule(filename, text, origins, namespace)
+    module = _loaded[filename] = LoadedModule(filename, text, origins, namespace, chains)
     return module
 
 
@@ -57,8 +63,11 @@ def annotate(error: BaseException) -> None:
     places = []
     traceback = error.__traceback__
     while traceback is not None:
-        place = user_place(traceback.tb_frame.f_code.co_filename, traceback.tb_lineno)
+        code = traceback.tb_frame.f_code
+        place = user_place(code.co_filename, traceback.tb_lineno)
         if place is not None:
+            if places and code.co_name in _loaded[code.co_filename].chains:
+                places.pop()
             places.append(place)
         traceback = traceback.tb_next
     noted = getattr(error, "__notes__", [])

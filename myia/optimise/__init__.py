@@ -1,7 +1,7 @@
 """Optimisation of emitted code: the last stage before printing, when all about derivatives is decided.
 
 Each pass takes the parts of one emitted function and gives new ones, and each has a name under which
-`optimise=` switches it off. None changes a result: what is computed is the same to the last bit.
+`optimise=` switches it off. None changes a result but "products": what is computed is the same to the last bit.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from myia.optimise.invariant import move_invariant
 from myia.optimise.reuse import reuse_dead
 from myia.optimise.scalars import keep_scalars
 from myia.optimise.single import single_operations
-from myia.optimise.sums import add_in_one_pass
+from myia.optimise.sums import add_in_one_pass, add_products, begin_sums
 from myia.optimise.views import view_instead_of_copy
 
 __all__ = ["ALL", "Chain", "Code", "free_dead", "optimised"]
@@ -32,7 +32,8 @@ ALL: dict[str, str] = {
     "dead": "what neither the result nor a backprop reads is not computed",
     "scalars": "the cotangent of a whole sum stays a number where it is read beside arrays",
     "common": "an operation of the same operands is done once",
-    "accumulate": "a contribution is added to an adjoint in one pass over memory",
+    "accumulate": "a contribution is added to an adjoint in one pass over memory; the first one is the adjoint",
+    "products": "products of matrices are added by BLAS, which rounds otherwise in the last bits",
     "invariant": "what a loop does not change is computed before it, once",
     "views": "elements that are used up before anything is written are not copied",
     "fuse": "elementwise operations that follow one another are one pass over memory",
@@ -44,24 +45,30 @@ ALL: dict[str, str] = {
 
 def optimised(code: Code, chosen: frozenset[str], named: Callable[[str], str]) -> Code:
     """The passes, in order; `chosen`: the names of those to run; `named`: names for new functions."""
-    if chosen & {"copies", "algebra", "invariant", "views", "dead", "scalars", "common", "accumulate", "reuse", "fuse"}:
-        code = single_operations(code)
+    if not chosen - {"recompute", "shapes", "free"}:
+        return code
+    code = single_operations(code)
     if "copies" in chosen:
         code = drop_copies(code)
     if "algebra" in chosen:
-        code = drop_copies(simplify(code))
+        code = _then_copies(simplify, code)
     if "scalars" in chosen:
-        code = drop_copies(keep_scalars(code))
-    if {"algebra", "scalars"} <= chosen:
-        code = drop_copies(simplify(code))  # factors of 1 that are numbers now
+        before = code
+        code = _then_copies(keep_scalars, code)
+        if code is not before and "algebra" in chosen:
+            code = _then_copies(simplify, code)  # factors of 1 that are numbers now
     if "invariant" in chosen:
         code = move_invariant(code)
     if "common" in chosen:
-        code = drop_copies(share_common(code))
+        code = _then_copies(share_common, code)
     if "views" in chosen:
         code = view_instead_of_copy(code)
     if "dead" in chosen:
         code = drop_dead(code)
+    if "accumulate" in chosen:
+        code = begin_sums(code)
+    if "products" in chosen:
+        code = add_products(code)
     if "fuse" in chosen:
         code = fuse_chains(code, named)
     if "accumulate" in chosen:
@@ -69,3 +76,9 @@ def optimised(code: Code, chosen: frozenset[str], named: Callable[[str], str]) -
     if "reuse" in chosen:
         code = reuse_dead(code)
     return code
+
+
+def _then_copies(rewrite: Callable[[Code], Code], code: Code) -> Code:
+    """A pass that leaves second names behind, if it did anything."""
+    made = rewrite(code)
+    return code if made is code else drop_copies(made)

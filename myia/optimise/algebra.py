@@ -16,8 +16,8 @@ import ast
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
-from myia.adjoint.code import runtime_call
-from myia.optimise.code import Block, Code, operation
+from myia.adjoint.code import load_name, runtime_call
+from myia.optimise.code import FLOATING, Block, Code, operation
 from myia.optimise.shapes import ShapeClasses
 from myia.parse.program import names_read, names_written, statements_of
 from myia.parse.types import Array, Type
@@ -25,7 +25,8 @@ from myia.parse.types import Array, Type
 
 def simplify(code: Code) -> Code:
     simplifier = _Simplifier(code, dict(code.types))
-    return replace(code.rewritten(simplifier.block), types=simplifier.types)
+    made = code.rewritten(simplifier.block)
+    return replace(made, types=simplifier.types) if simplifier.changes else code
 
 
 @dataclass
@@ -35,6 +36,7 @@ class _Simplifier:
     negated: dict[str, ast.Name] = field(default_factory=dict)
     """Of variables that are the negative of another, that other; both are bound once."""
 
+    changes: int = 0
     literals: dict[str, ast.Constant] = field(default_factory=dict)
     """The compiler's variables that are bound once, to a number."""
 
@@ -56,7 +58,14 @@ class _Simplifier:
                         self.literals[name] = literal
 
     def block(self, block: Block) -> Block:
-        return [made for s in block for made in self.statement(s)]
+        done: Block = []
+        for s in block:
+            made = self.statement(s)
+            if done and (of_operand := _form_of_operand(done[-1], s)) is not None:
+                made = [of_operand]
+            self.changes += made != [s]
+            done += made
+        return done
 
     def statement(self, s: ast.stmt) -> Block:
         match s:
@@ -124,6 +133,19 @@ class _Simplifier:
         """Whether an operand is an array of floats with elements along an axis."""
         t = self.types.get(atom.id) if isinstance(atom, ast.Name) else None
         return isinstance(t, Array) and t.rank != 0 and t.dtype is not None and t.dtype.kind == "f"
+
+
+def _form_of_operand(previous: ast.stmt, s: ast.stmt) -> ast.stmt | None:
+    """The form of what was just computed of one array alone: that array's."""
+    match previous, s:
+        case (
+            ast.Assign([ast.Name(made)], ast.Call(_, operands, []) as value),
+            ast.Assign(targets, ast.Call(_, [ast.Name(asked)], []) as form),
+        ) if asked == made and operation(form) == "form" and operation(value) in FLOATING:
+            arrays = {o.id for o in operands if isinstance(o, ast.Name)}
+            if len(arrays) == 1 and made not in arrays:
+                return ast.copy_location(ast.Assign(targets, runtime_call("form", load_name(arrays.pop()))), s)
+    return None
 
 
 def _is(atom: ast.expr, value: int) -> bool:

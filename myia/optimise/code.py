@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import myia.runtime as rt
+from myia.analysis.liveness import Liveness, liveness
 from myia.parse.types import ANY, Array, Type
 
 Block = list[ast.stmt]
@@ -67,6 +69,13 @@ class Code:
     again: frozenset[str] = frozenset()
     notes: dict[ast.stmt, str] = field(default_factory=dict)
     chains: list[Chain] = field(default_factory=list)
+    pinned: frozenset[str] = frozenset()
+    """What nested functions read, which no pass changes."""
+
+    @functools.cached_property
+    def live(self) -> Liveness:
+        """What is read after each statement."""
+        return liveness(self.body, self.pinned)
 
     @property
     def body(self) -> Block:

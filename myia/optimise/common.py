@@ -13,7 +13,6 @@ import ast
 from collections.abc import Mapping
 
 from myia.analysis.dataflow import ForwardFlow
-from myia.analysis.liveness import liveness
 from myia.optimise.code import ELEMENTWISE, Block, Code, operation
 from myia.optimise.single import is_atom
 from myia.parse.program import names_written
@@ -26,7 +25,7 @@ _REPEATED = ELEMENTWISE | {"array_transpose"}
 
 
 def share_common(code: Code) -> Code:
-    unsteady = code.written | _added_to(code) | liveness(code.body).pinned
+    unsteady = code.written | _added_to(code) | code.pinned
 
     def done_by(s: ast.stmt) -> tuple[str, str, frozenset[str]] | None:
         match s:
@@ -53,6 +52,8 @@ def share_common(code: Code) -> Code:
     flow = ForwardFlow(transfer, join)
     flow.block(code.body, {})
 
+    changed: list[ast.stmt] = []
+
     def shared(block: Block) -> Block:
         return [again(s) for s in block]
 
@@ -62,9 +63,11 @@ def share_common(code: Code) -> Code:
         if made is None or found is None or found[0] == made[0] or made[0] in code.again:
             return s
         target = ast.Name(made[0], ast.Store())
+        changed.append(s)
         return ast.copy_location(ast.Assign([target], ast.Name(found[0], ast.Load())), s)
 
-    return code.rewritten(shared)
+    rewritten = code.rewritten(shared)
+    return rewritten if changed else code
 
 
 def _added_to(code: Code) -> frozenset[str]:

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from myia.analysis.dataflow import ForwardFlow
-from myia.analysis.liveness import liveness
 from myia.analysis.webs import rename
 from myia.optimise.code import Block, Code
 from myia.optimise.dead import drop_dead
@@ -26,7 +25,7 @@ def drop_copies(code: Code) -> Code:
 
 
 def _read_originals(code: Code) -> Code:
-    pinned = liveness(code.body).pinned
+    pinned = code.pinned
 
     def transfer(s: ast.stmt, copies: Copies) -> Copies:
         written = set(names_written(s))

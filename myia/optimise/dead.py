@@ -14,7 +14,7 @@ from __future__ import annotations
 import ast
 import functools
 
-from myia.analysis.liveness import Liveness, liveness
+from myia.analysis.liveness import Liveness
 from myia.optimise.code import ADJOINTS, ELEMENTWISE, Block, Code, operation
 from myia.optimise.shapes import ShapeClasses
 from myia.optimise.single import is_atom
@@ -31,7 +31,7 @@ def drop_dead(code: Code, names: bool = True) -> Code:
     """
     shapes = ShapeClasses(code)
     while True:
-        live, dropped = liveness(code.body), list[ast.stmt]()
+        live, dropped = code.live, list[ast.stmt]()
         code = code.rewritten(functools.partial(_without_dead, shapes, live, names, dropped))
         if not dropped:
             return code

@@ -15,7 +15,7 @@ from dataclasses import replace
 from itertools import zip_longest
 
 from myia.analysis.dataflow import ForwardFlow
-from myia.analysis.liveness import all_read, liveness
+from myia.analysis.liveness import all_read
 from myia.optimise.code import Block, Code, with_blocks
 from myia.parse.program import blocks_of, names_written, statements_of
 from myia.parse.types import ANY, may_hold_array
@@ -27,7 +27,7 @@ _NOTHING = ast.Pass()
 
 def free_dead(code: Code, given: Names) -> Code:
     """`given`: the parameters of the function, which the caller holds anyway."""
-    live = liveness(code.body)
+    live = code.live
     certain = _bound_after(code.body, given)
     bound = {n for s in statements_of(code.body) for n in names_written(s)} - live.pinned
     arrays = {n for n in bound if may_hold_array(code.types.get(n, ANY))} - _plain(code.body)

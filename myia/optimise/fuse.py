@@ -22,7 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from myia.adjoint.code import load_name, runtime_call
-from myia.analysis.liveness import Liveness, liveness
+from myia.analysis.liveness import Liveness
 from myia.analysis.webs import rename
 from myia.optimise.code import FLOATING, INTO, Block, Chain, Code, operation
 from myia.optimise.single import is_atom
@@ -35,7 +35,7 @@ _LONGEST = 32
 
 def fuse_chains(code: Code, named: Callable[[str], str]) -> Code:
     """`named` gives a name for each chain's function."""
-    fusion = _Fusion(code, liveness(code.body), named)
+    fusion = _Fusion(code, code.live, named)
     made = code.rewritten(fusion.block)
     return replace(made, chains=[*code.chains, *fusion.chains], notes={**code.notes, **fusion.notes})
 

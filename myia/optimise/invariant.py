@@ -13,7 +13,6 @@ import ast
 from collections import Counter
 from collections.abc import Callable
 
-from myia.analysis.liveness import liveness
 from myia.optimise.code import Block, Code, operation, with_blocks
 from myia.optimise.single import is_atom
 from myia.parse.program import names_read, names_written, statements_of
@@ -26,7 +25,7 @@ _HARMLESS = frozenset({"add", "subtract", "multiply", "negative", "square", "abs
 def move_invariant(code: Code) -> Code:
     """The innermost loops first, so that what moves out of one may move out of the next."""
     stores = Counter(n for s in statements_of(code.body) for n in names_written(s))
-    unsteady = code.written | liveness(code.body).pinned
+    unsteady = code.written | code.pinned
 
     def is_movable(s: ast.stmt, changed: set[str]) -> bool:
         match s:

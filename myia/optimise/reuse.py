@@ -13,7 +13,7 @@ import ast
 from dataclasses import replace
 
 from myia.analysis.dataflow import ForwardFlow
-from myia.analysis.liveness import all_read, liveness
+from myia.analysis.liveness import all_read
 from myia.optimise.code import ELEMENTWISE, Block, Code, operation
 from myia.parse.program import names_written
 from myia.parse.types import Array
@@ -31,7 +31,7 @@ _READS = _FRESH | {"sum", "mean", "max", "min", "sum_to", "unbroadcast"}
 
 
 def reuse_dead(code: Code) -> Code:
-    live = liveness(code.body)
+    live = code.live
     chains = {chain.name for chain in code.chains}
     owned = _owners(code, chains)
     notes = dict(code.notes)

@@ -22,6 +22,7 @@ from myia.parse.types import REAL, Type
 def keep_scalars(code: Code) -> Code:
     shapes = ShapeClasses(code)
     types: dict[str, Type] = dict(code.types)
+    changed: list[ast.stmt] = []
 
     def rewritten(block: Block) -> Block:
         done: Block = []
@@ -29,11 +30,13 @@ def keep_scalars(code: Code) -> Code:
             number = _kept(s, code, shapes)
             if number is not None:
                 types[names_written(s)[0]] = REAL
+                changed.append(s)
                 s = ast.copy_location(ast.Assign(s.targets, number), s)  # type: ignore[attr-defined]
             done.append(s)
         return done
 
-    return replace(code.rewritten(rewritten), types=types)
+    made = code.rewritten(rewritten)
+    return replace(made, types=types) if changed else code
 
 
 def _kept(s: ast.stmt, code: Code, shapes: ShapeClasses) -> ast.expr | None:

@@ -17,7 +17,7 @@ _FRESH = ELEMENTWISE | {"sum", "mean", "matmul", "matvec", "array_dot", "dot", "
 
 
 def view_instead_of_copy(code: Code) -> Code:
-    live = liveness(code.body)
+    live = code.live
 
     def viewing(block: Block) -> Block:
         return [_view(s, block[k + 1 :], live) or s for k, s in enumerate(block)]

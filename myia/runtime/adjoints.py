@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from myia._runtime import asarray, empty, is_own, scatter_add
+from myia._runtime import Array, asarray, empty, is_own, scatter_add
+from myia._runtime import matmul_into as native_matmul_into
 from myia._runtime import zeros_like as native_zeros
 from myia.errors import MissingRule, NonScalarOutput, NotDifferentiable
 from myia.runtime.native import ARRAYS, Array
@@ -25,6 +26,7 @@ __all__ = [
     "as_adjoint_of",
     "form",
     "like",
+    "matmul_into",
     "multiplied_adjoint",
     "real_power",
     "ones_like",
@@ -72,6 +74,14 @@ def non_scalar(what: str) -> NonScalarOutput:
         reason="a gradient is the derivative of one number",
         remedy="return a scalar, such as y.sum(), or use vjp or jacobian",
     )
+
+
+def matmul_into(out: Any, a: Any, b: Any) -> Any:
+    """`out += a @ b` in place, for matrices; gives `out`. BLAS adds up in its own order."""
+    if isinstance(out, Array):
+        return native_matmul_into(out, a, b)
+    out += np.matmul(np.asarray(a), np.asarray(b))
+    return out
 
 
 def form(x: Any) -> Any:

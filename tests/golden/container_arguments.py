@@ -12,9 +12,8 @@ def container_arguments_grad(params, x):
     count = len(item_2)
     for k in range(count):
         scale = item_2[k]
-        product = rt.multiply(scale, h)           # 120: h = np.tanh(scale * h)
-        h_saved.append(h)
-        h = rt.tanh(product, reuse=product); del product  # in place: product is dead
+        h_saved.append(h)                         # 120: h = np.tanh(scale * h)
+        h = container_arguments_chain(scale, h)   # one pass
     # -- reverse ---------------------------------------------------------------
     d_h = rt.spread(1.0, h, None, False)          # 121: return h.sum()
     d_sequence = rt.zeros_like(item_2)            # 119: for scale in params["layers"]:
@@ -30,3 +29,11 @@ def container_arguments_grad(params, x):
     d_x = rt.array_dot(d_h, item); del d_h, item
     d_params = rt.add_at(d_params, 'w', d_item); del d_item
     return (d_params, d_x)
+
+
+@rt.fused
+def container_arguments_chain(scale, h):
+    """Elementwise: one pass over memory, where the operands are arrays of one shape and dtype."""
+    product = rt.multiply(scale, h)               # 120: h = np.tanh(scale * h)
+    h_2 = rt.tanh(product)
+    return h_2

@@ -25,15 +25,13 @@ def rnn_grad(w, u, b, inputs):
         product_2 = rt.matvec(u, x); del x
         product_2_shape_saved.append(product_2_shape)
         product_2_shape = product_2.shape
-        total_2 = rt.add(product, product_2, reuse=product); del product, product_2  # in place: product is dead
         total_2_shape_saved.append(total_2_shape)
+        total_2 = rt.add(product, product_2, reuse=product); del product, product_2  # in place: product is dead
         total_2_shape = total_2.shape
-        total = rt.add(total_2, b, reuse=total_2); del total_2  # in place: total_2 is dead
-        h_saved.append(h)
-        h = rt.tanh(total, reuse=total); del total  # in place: total is dead
-        product_3 = rt.multiply(h, h)             # 70: loss = loss + np.sum(h * h)
-        product_3_form_saved.append(product_3_form)
-        product_3_form = rt.form(product_3)
+        h_saved.append(h); del h
+        product_3_form_saved.append(product_3_form); del product_3_form  # 70: loss = loss + np.sum(h * h)
+        h, product_3 = rnn_chain(total_2, b, reuse=(total_2,)); del total_2  # 69: h = np.tanh(w @ h + u @ x + b) (one pass for lines 69 to 70)
+        product_3_form = rt.form(product_3)       # 70: loss = loss + np.sum(h * h)
         loss = loss + rt.sum(product_3); del product_3
     # -- reverse ---------------------------------------------------------------
     d_loss = rt.ones_like(loss)                   # 71: return loss
@@ -46,11 +44,8 @@ def rnn_grad(w, u, b, inputs):
     for k in reversed(range(count)):
         d_product_3 = rt.spread(d_loss, product_3_form, None, False)  # 70: loss = loss + np.sum(h * h)
         product_3_form = product_3_form_saved.pop()
-        part = rt.times(d_product_3, h); del d_product_3
-        d_h = rt.add(d_h, part, reuse=d_h)        # in place: d_h is dead
-        d_h = rt.add(d_h, part, reuse=d_h); del part  # in place: d_h is dead
-        d_total = rt.tanh_adjoint(d_h, h, reuse=d_h); del d_h  # 69: h = np.tanh(w @ h + u @ x + b) (in place: d_h is dead)
-        h = h_saved.pop()
+        d_total = rnn_chain_2(d_product_3, h, d_h, reuse=(d_h,)); del d_h, d_product_3  # one pass for lines 69 to 70
+        h = h_saved.pop()                         # 69: h = np.tanh(w @ h + u @ x + b)
         d_total_2 = rt.sum_to(d_total, total_2_shape)
         d_b += rt.unbroadcast(d_total, b); del d_total
         total_2_shape = total_2_shape_saved.pop()
@@ -65,3 +60,22 @@ def rnn_grad(w, u, b, inputs):
     d_u_outer.finish(); del d_u_outer             # 68: for x in inputs:
     d_w_outer.finish(); del d_w_outer
     return (d_w, d_u, d_b)
+
+
+@rt.fused
+def rnn_chain(total_2, b):
+    """Elementwise: one pass over memory, where the operands are arrays of one shape and dtype."""
+    total = rt.add(total_2, b)                    # 69: h = np.tanh(w @ h + u @ x + b)
+    h = rt.tanh(total)
+    product_3 = rt.multiply(h, h)                 # 70: loss = loss + np.sum(h * h)
+    return (h, product_3)
+
+
+@rt.fused
+def rnn_chain_2(d_product_3, h, d_h):
+    """Elementwise: one pass over memory, where the operands are arrays of one shape and dtype."""
+    part = rt.times(d_product_3, h)               # 70: loss = loss + np.sum(h * h)
+    d_h_2 = rt.add(d_h, part)
+    d_h_3 = rt.add(d_h_2, part)
+    d_total = rt.tanh_adjoint(d_h_3, h)           # 69: h = np.tanh(w @ h + u @ x + b)
+    return d_total

@@ -4,16 +4,14 @@
 
 def stretched_forward(x, factor):
     """stretched, and what stretched_backward needs  (tests/golden_programs.py:85), specialised for x: float64[1], factor: float."""
-    y = rt.multiply(x, factor)                    # 86: y = x * factor
-    tanh = rt.tanh(y, reuse=y); del y             # 87: return np.tanh(y) (in place: y is dead)
-    return (tanh, (factor, tanh))
+    tanh = stretched_chain(x, factor)             # 86: y = x * factor (one pass for lines 86 to 87)
+    return (tanh, (factor, tanh))                 # 87: return np.tanh(y)
 
 
 def stretched_backward(record, d_tanh):
     """The adjoints of x in stretched  (tests/golden_programs.py:85), specialised for x: float64[1], factor: float."""
     factor, tanh = record
-    d_y = rt.tanh_adjoint(d_tanh, tanh); del tanh  # 87: return np.tanh(y)
-    d_x = rt.times(d_y, factor, reuse=d_y); del d_y  # 86: y = x * factor (in place: d_y is dead)
+    d_x = stretched_chain_2(d_tanh, tanh, factor); del tanh  # 87: return np.tanh(y) (one pass for lines 86 to 87)
     return d_x
 
 
@@ -28,4 +26,20 @@ def user_call_pair_grad(x):
     d_stretched_2 = rt.unbroadcast(rt.times(d_product, stretched_3), stretched_2)
     d_x = rt.add(stretched_backward(stretched_3_record, rt.unbroadcast(rt.times(d_product, stretched_2), stretched_3)), stretched_backward(stretched_2_record, d_stretched_2))
     del d_product, d_stretched_2, stretched_2, stretched_2_record, stretched_3, stretched_3_record
+    return d_x
+
+
+@rt.fused
+def stretched_chain(x, factor):
+    """Elementwise: one pass over memory, where the operands are arrays of one shape and dtype."""
+    y = rt.multiply(x, factor)                    # 86: y = x * factor
+    tanh = rt.tanh(y)                             # 87: return np.tanh(y)
+    return tanh
+
+
+@rt.fused
+def stretched_chain_2(d_tanh, tanh, factor):
+    """Elementwise: one pass over memory, where the operands are arrays of one shape and dtype."""
+    d_y = rt.tanh_adjoint(d_tanh, tanh)           # 87: return np.tanh(y)
+    d_x = rt.times(d_y, factor)                   # 86: y = x * factor
     return d_x
