@@ -244,7 +244,7 @@ def test_sweeps():
             assert row.sweep == ""
         elif row.text and '"""' not in row.text:
             assert row.sweep == sweep
-            assert row.facts[0] == f"{sweep} of {function}"
+            assert row.facts[0] == f"{sweep or 'outside the sweeps'} of {function}"
 
 
 def test_facts():
