@@ -1,7 +1,8 @@
 """Optimisation of emitted code: the last stage before printing, when all about derivatives is decided.
 
 Each pass takes the parts of one emitted function and gives new ones, and each has a name under which
-`optimise=` switches it off. None changes a result but "products": what is computed is the same to the last bit.
+`optimise=` switches it off. None changes a result but "products", which rounds otherwise: what is computed is
+the same to the last bit, up to the sign of a zero in a gradient.
 """
 
 from __future__ import annotations

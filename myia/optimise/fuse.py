@@ -225,7 +225,7 @@ class _Fusion:
             targets: list[ast.expr] = [ast.Name(n, ast.Store()) for n in wanted]
             made = ast.Assign([targets[0] if len(targets) == 1 else ast.Tuple(targets, ast.Store())], call)
         ast.copy_location(made, group[0])
-        self.notes[made] = _note(group)
+        self.notes[made] = _note(group, wanted)
         return [made]
 
     def after(self, group: list[ast.stmt]) -> frozenset[str]:
@@ -237,11 +237,37 @@ class _Fusion:
         return [self.origins.get(s, s) for s in group]
 
 
-def _note(group: list[ast.stmt]) -> str:
+def _note(group: list[ast.stmt], wanted: list[str]) -> str:
+    """What a chain computes, where that is short; else the lines it stands for."""
+    if len(group) <= 4 and len(wanted) == 1:
+        values: dict[str, ast.expr] = {}
+        for s in group:
+            if isinstance(s, ast.Assign) and isinstance(s.value, ast.Call):
+                values[names_written(s)[0]] = _formula(s.value, values)
+        text = ast.unparse(values[wanted[0]]) if wanted[0] in values else ""
+        if 0 < len(text) <= 48:
+            return f"one pass: {text}"
     lines = sorted({n for s in group if (n := getattr(s, "lineno", 0))})
     if len(lines) < 2:
         return "one pass"
     return f"one pass for lines {lines[0]} to {lines[-1]}"
+
+
+_INFIX: dict[str, ast.operator] = {
+    "add": ast.Add(), "subtract": ast.Sub(), "multiply": ast.Mult(), "divide": ast.Div(), "times": ast.Mult(),
+    "quotient": ast.Div(),
+}  # fmt: skip
+
+
+def _formula(call: ast.Call, values: dict[str, ast.expr]) -> ast.expr:
+    """An operation as people write it, its operands likewise."""
+    operands = [values.get(a.id, a) if isinstance(a, ast.Name) else a for a in call.args]
+    name = operation(call) or ""
+    if name in _INFIX:
+        return ast.BinOp(operands[0], _INFIX[name], operands[1])
+    if name == "negative":
+        return ast.UnaryOp(ast.USub(), operands[0])
+    return ast.Call(load_name(name), operands, [])
 
 
 def _summed(value: ast.expr) -> ast.Name | None:

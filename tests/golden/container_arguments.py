@@ -13,7 +13,7 @@ def container_arguments_grad(params, x):
     for k in range(count):
         scale = item_2[k]
         h_saved.append(h)                         # 120: h = np.tanh(scale * h)
-        h = container_arguments_chain(scale, h)   # one pass
+        h = container_arguments_chain(scale, h)   # one pass: tanh(scale * h)
     # -- reverse ---------------------------------------------------------------
     d_h = rt.spread(1.0, h, None, False)          # 121: return h.sum()
     d_sequence = rt.zeros_like(item_2)            # 119: for scale in params["layers"]:

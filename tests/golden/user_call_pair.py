@@ -4,14 +4,14 @@
 
 def stretched_forward(x, factor):
     """stretched, and what stretched_backward needs  (tests/golden_programs.py:85), specialised for x: float64[1], factor: float."""
-    tanh = stretched_chain(x, factor)             # 86: y = x * factor (one pass for lines 86 to 87)
+    tanh = stretched_chain(x, factor)             # 86: y = x * factor (one pass: tanh(x * factor))
     return (tanh, (factor, tanh))                 # 87: return np.tanh(y)
 
 
 def stretched_backward(record, d_tanh):
     """The adjoints of x in stretched  (tests/golden_programs.py:85), specialised for x: float64[1], factor: float."""
     factor, tanh = record
-    d_x = stretched_chain_2(d_tanh, tanh, factor); del tanh  # 87: return np.tanh(y) (one pass for lines 86 to 87)
+    d_x = stretched_chain_2(d_tanh, tanh, factor); del tanh  # 87: return np.tanh(y) (one pass: tanh_adjoint(d_tanh, tanh) * factor)
     return d_x
 
 
