@@ -53,11 +53,21 @@ Memory = int | float | str | None
 
 @overload
 def grad(
-    function: Callable[..., Any], *, wrt: Wrt = 0, donate: Donate = (), optimise: Optimise = True, memory: Memory = None
+    function: Callable[..., Any],
+    *,
+    wrt: Wrt = 0,
+    donate: Donate = (),
+    optimise: Optimise = True,
+    memory: Memory = None,
 ) -> Gradient: ...
 @overload
 def grad(
-    function: None = None, *, wrt: Wrt = 0, donate: Donate = (), optimise: Optimise = True, memory: Memory = None
+    function: None = None,
+    *,
+    wrt: Wrt = 0,
+    donate: Donate = (),
+    optimise: Optimise = True,
+    memory: Memory = None,
 ) -> Callable[[Callable[..., Any]], Gradient]: ...
 def grad(
     function: Callable[..., Any] | None = None,
@@ -102,11 +112,21 @@ def grad(
 
 @overload
 def value_and_grad(
-    function: Callable[..., Any], *, wrt: Wrt = 0, donate: Donate = (), optimise: Optimise = True, memory: Memory = None
+    function: Callable[..., Any],
+    *,
+    wrt: Wrt = 0,
+    donate: Donate = (),
+    optimise: Optimise = True,
+    memory: Memory = None,
 ) -> Gradient: ...
 @overload
 def value_and_grad(
-    function: None = None, *, wrt: Wrt = 0, donate: Donate = (), optimise: Optimise = True, memory: Memory = None
+    function: None = None,
+    *,
+    wrt: Wrt = 0,
+    donate: Donate = (),
+    optimise: Optimise = True,
+    memory: Memory = None,
 ) -> Callable[[Callable[..., Any]], Gradient]: ...
 def value_and_grad(
     function: Callable[..., Any] | None = None,
@@ -281,7 +301,11 @@ class Gradient:
         """
         if "memory" in kwargs and "memory" not in self._parameters.names:
             other = Gradient(
-                self.primal, self.wrt, self.with_value, optimise=tuple(self.optimise), memory=kwargs.pop("memory")
+                self.primal,
+                self.wrt,
+                self.with_value,
+                optimise=tuple(self.optimise),
+                memory=kwargs.pop("memory"),
             )
             return other.memory_report(*args, **kwargs)
         _, arguments = self._compiled_for(args, kwargs)

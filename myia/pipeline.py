@@ -31,7 +31,7 @@ from myia.codegen.listing import Known, Listing
 from myia.codegen.load import LoadedModule, load
 from myia.codegen.lower import Lowering
 from myia.codegen.marks import mark_kept
-from myia.codegen.namespace import Namespace
+from myia.codegen.namespace import Namespace, OutsideData
 from myia.codegen.observe import observe
 from myia.errors import NotDifferentiable
 from myia.optimise import ALL, Chain, Code, free_dead, optimised
@@ -222,14 +222,14 @@ class _Unit:
         kept: list[ast.stmt] = []
         if not self.with_value:
             pass
+        elif reversal.aliases.in_shadow(result):
+            value = fresh("value")  # the reverse sweep restores earlier elements
+            kept = [_assign(value, runtime_call("detached", load_name(result)), at)]
+            result = value
         elif any(result in names_written(s) for s in _all_statements(both.reverse)):
             # The reverse sweep restores earlier values of the variable.
             value = fresh("value")
             kept = [_assign(value, ast.Name(result, ast.Load()), at)]
-            result = value
-        elif reversal.aliases.in_shadow(result):
-            value = fresh("value")  # and earlier elements
-            kept = [_assign(value, runtime_call("detached", load_name(result)), at)]
             result = value
         value_of = [ast.Name(result, ast.Load())] if self.with_value else []
         returned = _result_of([*value_of, *ended])
@@ -434,6 +434,9 @@ class _Unit:
         given = _tuple([ast.Constant(n in donated) for n in names])
         targets = ast.Tuple([ast.Name(n, ast.Store()) for n in names], ast.Store())
         call = runtime_call("private", values, spelled, flags, given)
+        outside = OutsideData(list(self.inference.programs.values()), typed.program)
+        if outside.places:
+            call.args.append(load_name(self.namespace.bind("outside_data", outside)))
         return [ast.copy_location(ast.Assign([targets], call), typed.program.source.node)]
 
     def lowering(self, typed: Typed, reversal: Reversal) -> Lowering:

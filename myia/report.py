@@ -97,22 +97,35 @@ class MemoryReport:
         if self.rows:
             tables += _table(
                 ("line", "what", "times", "bytes", "each", "why", "statement"),
-                [
-                    (str(r.site.line), _what(r.site), *_counts(r), r.site.why, r.site.text)
-                    for r in self.rows
-                ],
+                [(str(r.site.line), _what(r.site), *_counts(r), r.site.why, r.site.text) for r in self.rows],
             )
         if self.others:
             tables += [
                 "beside that, by line:",
                 *_table(
                     ("line", "what", "times", "bytes", "each", "is", "statement"),
-                    [(str(r.site.line), r.site.what, *_counts(r), r.site.kind, r.site.text) for r in self.others],
+                    [
+                        (str(r.site.line), r.site.what, *_counts(r), r.site.kind, r.site.text)
+                        for r in self.others
+                    ],
                 ),
             ]
         if self.loops:
-            head = ("line", "loop", "runs", "iterations", "run again", "snapshots", "of bytes", "one back", "planned")
-            tables += ["loops that are reversed from snapshots:", *_table(head, [_loop(*x) for x in self.loops.items()])]
+            head = (
+                "line",
+                "loop",
+                "runs",
+                "iterations",
+                "run again",
+                "snapshots",
+                "of bytes",
+                "one back",
+                "planned",
+            )
+            tables += [
+                "loops that are reversed from snapshots:",
+                *_table(head, [_loop(*x) for x in self.loops.items()]),
+            ]
         return "\n".join(tables) + "\n"
 
     __repr__ = __str__
@@ -133,7 +146,8 @@ def _by_line(rows: list[Kept]) -> list[Kept]:
         joined.times += row.times
         joined.bytes += row.bytes
     return [
-        Kept(replace(row.site, what=", ".join(names[key])), row.times, row.bytes) for key, row in found.items()
+        Kept(replace(row.site, what=", ".join(names[key])), row.times, row.bytes)
+        for key, row in found.items()
     ]
 
 
@@ -262,7 +276,6 @@ class Recorder:
             self._hold(id(value), value)
             return sys.getsizeof(value)
         return 0
-
 
     def _hold(self, number: int, value: Any) -> None:
         """Remember what was counted; it is kept, so that the number is not given to another."""

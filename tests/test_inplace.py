@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from myia import grad
-from myia.errors import MyiaError, NotDifferentiable, UnsupportedMutation
+from myia.errors import MissingRule, MyiaError, NotDifferentiable, UnsupportedMutation
 from tests.check import (
     GradientMismatch,
     check_gradient,
@@ -24,15 +24,16 @@ from tests.check import (
     fingerprint,
     laid_out_as,
 )
-from tests.programs import inplace, inplace_algorithms, inplace_combinations
-from tests.programs.inplace import REFUSED, RIGHT_OR_REFUSED, InPlace, Particle
+from tests.programs import inplace, inplace_algorithms, inplace_combinations, inplace_regressions
+from tests.programs.inplace import RIGHT_OR_REFUSED, InPlace, Particle
 
-PROGRAMS: list[InPlace] = [*inplace.PROGRAMS, *inplace_algorithms.PROGRAMS]
+PROGRAMS: list[InPlace] = [*inplace.PROGRAMS, *inplace_algorithms.PROGRAMS, *inplace_regressions.PROGRAMS]
 COMBINED = (
     inplace_combinations.every()
     if os.environ.get("MYIA_COMBINATIONS") == "all"
     else inplace_combinations.chosen()
 )
+REFUSED = [*inplace.REFUSED, *inplace_regressions.REFUSED]
 ROWS = pytest.mark.parametrize("program", PROGRAMS, ids=repr)
 
 
@@ -100,7 +101,7 @@ def test_right_or_refused(program: InPlace):
 def test_refused(function, args, message):
     theirs = [inplace.GLOBAL_ARRAY, inplace.GLOBAL_LIST, inplace.GLOBAL_DICT, inplace.GLOBAL_OBJECT]
     before = fingerprint([theirs, inplace.COUNTER, args])
-    with pytest.raises((UnsupportedMutation, NotDifferentiable), match=message) as caught:
+    with pytest.raises((UnsupportedMutation, NotDifferentiable, MissingRule), match=message) as caught:
         grad(function)(*args)
     assert caught.value.reason
     assert caught.value.remedy

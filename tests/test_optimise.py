@@ -13,12 +13,13 @@ import myia.runtime as rt
 from myia import OPTIMISATIONS, grad, value_and_grad
 from myia.errors import UnknownArgument
 from tests.check import fingerprint, leaves
-from tests.programs import PROGRAMS, inplace, inplace_algorithms
+from tests.programs import PROGRAMS, inplace, inplace_algorithms, inplace_regressions
 
 ROWS = [
     *PROGRAMS,
     *inplace.PROGRAMS,
     *inplace_algorithms.PROGRAMS,
+    *inplace_regressions.PROGRAMS,
 ]
 NAMES = tuple(OPTIMISATIONS)
 EXACT = tuple(name for name in NAMES if name != "products")
@@ -230,7 +231,10 @@ def test_what_a_loop_does_not_change_is_computed_once():
     loop = next(k for k, line in enumerate(lines) if "for _ in range(n)" in line)
     assert any("rt.multiply(2.0, w)" in line for line in lines[:loop])
     assert not any("s_saved" in line for line in lines)
-    check_same(grad(f, wrt=(0, 1))(np.ones(3), np.ones(3), 0), grad(f, wrt=(0, 1), optimise=False)(np.ones(3), np.ones(3), 0))
+    check_same(
+        grad(f, wrt=(0, 1))(np.ones(3), np.ones(3), 0),
+        grad(f, wrt=(0, 1), optimise=False)(np.ones(3), np.ones(3), 0),
+    )
 
 
 def test_a_primal_value_that_nothing_needs_is_not_computed():

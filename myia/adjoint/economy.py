@@ -56,8 +56,9 @@ class _Recomputation:
     """The classes of aliases that nothing writes from the outermost loop on: reading them again is safe."""
 
     def __post_init__(self) -> None:
-        self.constants = {c.partition(".")[0] for c in self.typed.program.constants}
-        self.definitions: dict[str, int] = {}
+        program = self.typed.program
+        self.constants = {c.partition(".")[0] for c in program.constants}
+        self.definitions = dict.fromkeys((*program.arguments, *program.inputs), 1)
         for step in steps_of(self.nodes):
             for name in names_written(step.statement):
                 self.definitions[name] = self.definitions.get(name, 0) + 1
@@ -138,7 +139,9 @@ class _Recomputation:
         """Whether the same operands give the same again: an operation with a rule, on nothing written in place."""
         operation = self.typed.operations.get(step.origin) if isinstance(step.origin, ast.stmt) else None
         read = names_read(step.statement)
-        return operation is not None and operation.kind == "rule" and not any(map(self.aliases.in_shadow, read))
+        return (
+            operation is not None and operation.kind == "rule" and not any(map(self.aliases.in_shadow, read))
+        )
 
     def is_repeatable(self, block: list[Node], first: int, last: int) -> bool:
         """Whether what the step at `first` computes can be computed again once the reverse sweep has passed what
@@ -163,7 +166,11 @@ class _Recomputation:
         return all(self.is_repeatable_before(block, n, first, last) for n in operands - at_hand)
 
     def is_repeatable_before(self, block: list[Node], name: str, first: int, last: int) -> bool:
-        made = [k for k, node in enumerate(block[:first]) if isinstance(node, Step) and name in names_written(node.statement)]
+        made = [
+            k
+            for k, node in enumerate(block[:first])
+            if isinstance(node, Step) and name in names_written(node.statement)
+        ]
         return len(made) == 1 and self.is_repeatable(block, made[0], last)
 
     def is_cheap(self, step: Step, name: str, value: ast.expr) -> bool:
@@ -289,7 +296,9 @@ def keep_shapes(
 def _use_shapes(nodes: list[Node], shapes: dict[str, ast.stmt], saving: set[ast.AST]) -> None:
     """`shapes`: for each array, the statement that notes its shape."""
     kept = {name: names_written(s)[0] for name, s in shapes.items()}
-    tuples = {kept[name] for name, s in shapes.items() if isinstance(getattr(s, "value", None), ast.Attribute)}
+    tuples = {
+        kept[name] for name, s in shapes.items() if isinstance(getattr(s, "value", None), ast.Attribute)
+    }
     replacement = _ShapeOf(kept, frozenset(tuples))
     for block in _blocks(nodes):
         for step in [node for node in block if isinstance(node, Step)]:
@@ -366,8 +375,10 @@ def reverse_reads(nodes: list[Node]) -> set[str]:
     read: set[str] = set()
     for node in nodes:
         match node:
-            case Step(_, code):
+            case Step(_, code, overwritten=overwritten):
                 read |= reads_of(code)
+                if overwritten is not None:  # the elements may have to be restored
+                    read |= {overwritten.owner, *names_read(overwritten.index)}
             case Point(code, names):
                 read |= reads_of(code) | names
             case Branch(_, body, orelse):

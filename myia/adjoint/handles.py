@@ -2,7 +2,8 @@
 
 Looking it up at each use would be right, and slow in loops. A variable that is assigned once holds one
 array from there to the end of its block: its shadow is looked up once, where the reverse sweep first
-needs it there. A variable that is assigned anew in a loop may hold another array at each statement.
+needs it there. A variable that is assigned anew in a loop, or read there before its only assignment, may hold
+another array at each statement.
 
 The shadow of a view `v = x[i]` is the same view of that of `x`, `d_v = d_x[i]`, so that the view itself
 need not be kept.
@@ -24,29 +25,36 @@ def bind_handles(nodes: list[Node], reversal: Reversal) -> None:
     handles = {reversal.adjoint_names[n]: n for n in reversal.adjoint_names if reversal.handle(n)}
     if not handles:
         return
+    left = set(handles.values())
     for d_name, name in reversed(handles.items()):  # views before what they are views of
-        block = _home(nodes, name)
+        left.discard(name)
+        block = _home(nodes, name, name in reversal.typed.program.arguments)
         used = _uses(nodes, d_name)
         if not used:
             continue
-        if block is not None and _uses(block, d_name) == used:
+        if block is not None and _uses(block, d_name) == used and not _used_before(block, name, d_name):
             last = max(k for k, node in enumerate(block) if _uses([node], d_name))
             at = next(iter(steps_of([block[last]])), None)
             place = at.statement if at is not None else ast.Pass()
-            found = _view_of_shadow(block, name, last, reversal) or shadows_call("of", load_name(name))
+            found = _view_of_shadow(block, name, last, reversal, left) or shadows_call("of", load_name(name))
             block.insert(last + 1, Point([bind(d_name, found, place)]))
         else:
             _bind_each(nodes, d_name, name)
 
 
-def _view_of_shadow(block: list[Node], name: str, last: int, reversal: Reversal) -> ast.expr | None:
-    """`d_x[i]` for what is made by `v = x[i]`, if neither `x` nor `i` changes before its last use."""
+def _view_of_shadow(
+    block: list[Node], name: str, last: int, reversal: Reversal, left: set[str]
+) -> ast.expr | None:
+    """`d_x[i]` for what is made by `v = x[i]`, if neither `x` nor `i` changes before its last use.
+
+    `left`: the variables whose shadows are still to be looked up.
+    """
     for k, node in enumerate(block[: last + 1]):
         match node:
             case Step(ast.Assign([ast.Name(target)], ast.Subscript(ast.Name(owner), index))) if (
                 target == name
             ):
-                if not reversal.handle(owner) or not is_basic(reversal.typed, index):
+                if owner not in left or not is_basic(reversal.typed, index):
                     return None
                 read = {owner, *names_read(index)}
                 changed = {n for step in steps_of(block[k : last + 1]) for n in names_written(step.statement)}
@@ -56,12 +64,20 @@ def _view_of_shadow(block: list[Node], name: str, last: int, reversal: Reversal)
     return None
 
 
-def _home(nodes: list[Node], name: str) -> list[Node] | None:
-    """The block of the only assignment of a variable; the outermost one for an argument."""
+def _home(nodes: list[Node], name: str, given: bool) -> list[Node] | None:
+    """The block of the only assignment of a variable; the outermost one for an argument (`given`)."""
     blocks = list(_defining(nodes, name))
-    if not blocks:
-        return nodes
+    if given or not blocks:
+        return None if blocks else nodes
     return blocks[0] if len(blocks) == 1 else None
+
+
+def _used_before(block: list[Node], name: str, d_name: str) -> bool:
+    """Whether a block uses a handle before it assigns the variable: then that of an iteration before."""
+    for k, node in enumerate(block):
+        if isinstance(node, Step) and name in names_written(node.statement):
+            return _uses(block[:k], d_name) > 0
+    return False
 
 
 def _defining(block: list[Node], name: str) -> list[list[Node]]:

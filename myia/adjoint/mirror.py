@@ -62,6 +62,8 @@ class Branch:
     skeleton: ast.stmt | None = None
     tested: Point = field(init=False)
     """The point after it, where the reverse sweep reads the test."""
+    exits: list[Point] = field(default_factory=list)
+    """The same before each `break` in it, from where the point after it is not reached."""
 
     def __post_init__(self) -> None:
         self.tested = Point([], frozenset(names_read(self.statement.test)))
@@ -98,6 +100,8 @@ class MirrorBuilder:
     saving: set[ast.AST]
     planned: frozenset[ast.stmt] = frozenset()
     """The loops to reverse from snapshots."""
+    around: list[Branch] = field(default_factory=list)
+    """The branches around, in the innermost loop."""
 
     def step(self, statement: ast.stmt, code: list[ast.stmt], origin: ast.AST) -> Step:
         step = Step(statement, code, origin, origin in self.saving)
@@ -114,16 +118,24 @@ class MirrorBuilder:
         match s:
             case ast.If(_, body, orelse):
                 zeros = self.reversal.branch_zeros
-                sides = [
-                    [*_point(zeros.get((s, k), [])), *self.block(side)]
-                    for k, side in enumerate((body, orelse))
-                ]
-                branch = Branch(s, sides[0], sides[1])
+                branch = Branch(s, [], [])
+                self.around.append(branch)
+                branch.body = [*_point(zeros.get((s, 0), [])), *self.block(body)]
+                branch.orelse = [*_point(zeros.get((s, 1), [])), *self.block(orelse)]
+                self.around.pop()
                 if not has_reverse([branch]):
+                    for point in branch.exits:
+                        point.reads = frozenset()
                     return [branch]
                 return [branch, branch.tested]
             case ast.For() | ast.While():
                 return self.loop(s)
+            case ast.Break():
+                exits = list[Node]()
+                for branch in self.around:
+                    branch.exits.append(Point([], branch.tested.reads))
+                    exits.append(branch.exits[-1])
+                return [*exits, self.step(s, [], s)]
             case ast.Assign([ast.Name()]):
                 return [*self.check(s), *self.check_attribute(s), *self.assignment(s), *self.check_power(s)]
             case ast.Assign() | ast.AugAssign():
@@ -195,7 +207,9 @@ class MirrorBuilder:
         return [self.step(s, code, s)]
 
     def loop(self, s: ast.For | ast.While) -> list[Node]:
+        around, self.around = self.around, []
         body = [*_point(self.reversal.step_zeros.get(s, [])), *self.block(s.body)]
+        self.around = around
         entry = self.reversal.entry_zeros.get(s, [])
         walk = s.iter if isinstance(s, ast.For) else None
         loop = Loop(s, walk, body, body, None)
@@ -290,14 +304,16 @@ def counted_part(body: list[Node]) -> list[Node]:
         if _only_leaves(other) and side:
             branch.guarded = False
             branch.taken = side
-            branch.tested.reads = frozenset()
+            for point in (branch.tested, *branch.exits):
+                point.reads = frozenset()
             return counted_part(side)
     return body
 
 
 def _only_leaves(nodes: list[Node]) -> bool:
-    kinds = [type(node.statement) for node in nodes if isinstance(node, Step)]
-    return len(kinds) == len(nodes) and ast.Break in kinds and not has_reverse(nodes)
+    others = [node for node in nodes if not isinstance(node, Point)]
+    kinds = [type(node.statement) for node in others if isinstance(node, Step)]
+    return len(kinds) == len(others) and ast.Break in kinds and not has_reverse(nodes)
 
 
 def steps_of(nodes: list[Node]) -> Iterator[Step]:

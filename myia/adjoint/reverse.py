@@ -463,6 +463,15 @@ class Generator:
         )
 
     def refuse_complex(self) -> None:
+        for name, t in zip(self.typed.program.arguments, self.typed.arguments, strict=True):
+            if name in self.activity.active and is_opaque(t):
+                self.refuse(
+                    NotDifferentiable,
+                    self.typed.program.source.node,
+                    f"the argument {name!r} is an array of {describe(t)} that the gradient depends on",
+                    "the derivatives of objects and records inside arrays are not followed",
+                    "keep the numbers in float arrays, or in lists and dictionaries",
+                )
         for s in statements_of(self.typed.program.body):
             for name in names_written(s):
                 t = self.typed.types.get(name, ANY)
@@ -611,9 +620,15 @@ class Emitter:
             contribution = term.value
             if self._is_guarded(contribution) and is_number(self.typed.type_of(term.operand)):
                 contribution = ast.IfExp(self.adjoint, contribution, ast.Constant(0.0))
+            negative = term.negative
             if operation.rule.broadcast and self._may_broadcast(operation, term.operand):
+                t = self.typed.type_of(term.operand)
+                if negative and not (
+                    is_number(t) or isinstance(t, Array)
+                ):  # the cotangent of a list is a list
+                    contribution, negative = ast.UnaryOp(ast.USub(), contribution), False
                 contribution = runtime_call("unbroadcast", contribution, self.shaped_like(term.operand))
-            self.contribute(term.operand, contribution, term.negative, term.index)
+            self.contribute(term.operand, contribution, negative, term.index)
 
     def _is_guarded(self, contribution: ast.expr) -> bool:
         """Whether a scalar's adjoint may be a zero that must not meet an infinite value."""

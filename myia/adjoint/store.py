@@ -147,6 +147,8 @@ def _update(e: Emitter, operation: Operation) -> None:
             e.emit(bind(term.name, term.value, e.statement))
         elif term.parameter == first:
             value = ast.UnaryOp(ast.USub(), term.value) if term.negative else term.value
+            if scalar:  # what is written over next has no cotangent, and may be infinite
+                value = ast.IfExp(load_name(g), value, ast.Constant(0.0))
             if basic:
                 place = ast.Subscript(load_name(d_x), i, ast.Store())
                 made: ast.stmt = ast.AugAssign(place, ast.Add(), value)
@@ -154,7 +156,8 @@ def _update(e: Emitter, operation: Operation) -> None:
                 made = ast.Expr(runtime_call("add_at", load_name(d_x), as_index(i), value))
             e.emit(ast.copy_location(made, e.statement))
         else:
-            _give(e, operation, term.value, scalar, term.negative)
+            value = ast.IfExp(load_name(g), term.value, ast.Constant(0.0)) if scalar else term.value
+            _give(e, operation, value, scalar, term.negative)
 
 
 def _mutation(e: Emitter, operation: Operation) -> None:
@@ -231,6 +234,8 @@ def _give(e: Emitter, operation: Operation, g: ast.expr, scalar: bool, negative:
     x, y = operation.operands["x"], operation.operands["y"]
     i = operation.operands.get("i", ast.Constant(...))
     exact = e.generator.shapes.same_as_item(e.statement, x, i, y)
+    if negative and not _is_array(e, y):  # the cotangent of a list is a list
+        g, negative = ast.UnaryOp(ast.USub(), g), False
     if not exact and not (scalar and is_number(e.typed.type_of(y))):
         g = runtime_call("unbroadcast", g, e.shaped_like(y))
     e.contribute(y, g, negative)

@@ -29,7 +29,18 @@ from myia.adjoint.checkpoint import (
     written_contents,
 )
 from myia.adjoint.code import load_name, runtime_call
-from myia.adjoint.mirror import Branch, Loop, Node, Point, Step, assign_names, free_names, inside, loops_of, steps_of
+from myia.adjoint.mirror import (
+    Branch,
+    Loop,
+    Node,
+    Point,
+    Step,
+    assign_names,
+    free_names,
+    inside,
+    loops_of,
+    steps_of,
+)
 from myia.adjoint.reverse import Reversal
 from myia.analysis.record import Records, assigned_before
 from myia.parse.program import Program, names_read, names_written
@@ -175,9 +186,7 @@ class Weaver:
         assert loop.plan is not None
         s = loop.statement
         saves = [
-            _push(self.stacks[key], load_name(key[1]), s)
-            for key in self.stacks
-            if key[0] is loop.skeleton
+            _push(self.stacks[key], load_name(key[1]), s) for key in self.stacks if key[0] is loop.skeleton
         ]
         body = self._run(loop, first=True, counts=True)
         if is_checkpoint(loop):
@@ -247,11 +256,18 @@ class Weaver:
         if loop.walk is not None and target is not None:
             stretch = ast.Subscript(loop.walk, ast.Slice(load_name(at), load_name(stop)), ast.Load())
             chosen = [ast.Assign([target], ast.Subscript(loop.walk, load_name(stop), ast.Load()))]
-        again = ast.For(target or ast.Name("_", ast.Store()), stretch, [self._head(loop), *self._run(loop, False)], [])
+        again = ast.For(
+            target or ast.Name("_", ast.Store()), stretch, [self._head(loop), *self._run(loop, False)], []
+        )
         turn = ast.Expr(_method(plan, "turn"))
         both = ast.Tuple([ast.Name(at, ast.Store()), ast.Name(stop, ast.Store())], ast.Store())
         inner = [*restored, again, turn, *chosen]
-        made = ast.For(both, _method(plan, "reversed"), [*(ast.copy_location(i, s) for i in inner), *self._turn(loop)], [])
+        made = ast.For(
+            both,
+            _method(plan, "reversed"),
+            [*(ast.copy_location(i, s) for i in inner), *self._turn(loop)],
+            [],
+        )
         return [ast.copy_location(made, s), *self._pops(loop)]
 
     def _reverse_block(self, loop: Loop, plan: str, state: LoopState) -> list[ast.stmt]:
@@ -300,7 +316,9 @@ class Weaver:
             sure = self.assigned.get(loop.planned.statement, frozenset())
             names = sorted({*bound, *self._state(loop).arrays} & sure)
             sums = [n for n in self.reversal.outer_sums.get(loop.statement, ()) if n in sure]
-            stores = sum(s.overwritten is not None and bool(self._saves(s.statement)) for s in steps_of([loop]))
+            stores = sum(
+                s.overwritten is not None and bool(self._saves(s.statement)) for s in steps_of([loop])
+            )
             rewinds = self._rewinds(loop)
             later = sum(_follows(self.nodes, loop, other) for other in loops[number + 1 :])
             given = {

@@ -23,6 +23,7 @@ import myia.runtime as rt
 from myia.parse.program import Program, names_read, names_written, statements_of
 from myia.parse.typed import CLOSURE, EFFECT, Operation, Typed
 from myia.parse.types import (
+    ANY,
     AnyType,
     Array,
     Bottom,
@@ -330,6 +331,15 @@ def may_share(typed: Typed, operation: Operation, value: ast.expr | None) -> boo
         types = [typed.type_of(o) for o in operation.operands.values()]
         joins = all(isinstance(t, (AnyType, List, Tuple, Dict)) or _is_integer(t) for t in types)
         return joins and any(may_refer(t) for t in types)
+    if function in (list, tuple, dict):  # another container of the same items
+        items = [
+            t.item if isinstance(t, List) else ANY for t in map(typed.type_of, operation.operands.values())
+        ]
+        return not items or any(map(may_refer, items))
+    if function is np.array and isinstance(value, ast.Call):
+        # It copies, unless it is asked not to.
+        given = [typed.type_of(a) for a in value.args[:1]]
+        return bool(value.keywords) or len(value.args) != 1 or not isinstance(given[0], Array)
     return function in MAY_SHARE
 
 

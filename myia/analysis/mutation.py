@@ -43,6 +43,16 @@ def refuse_mutation(typed: Typed, inference: Inference, analysis: AliasAnalysis,
         operation = typed.operations.get(s)
         if operation is not None and operation.kind == "mutator" and operation.function[0] == "setattr":
             _check_attribute(typed, s, typed.type_of(operation.operands["x"]))
+        if isinstance(s, ast.Assign) and isinstance(s.targets[0], ast.Attribute):
+            owner = typed.type_of(s.targets[0].value)
+            if isinstance(owner, Known):
+                _refuse(
+                    typed,
+                    s,
+                    f"an attribute of {getattr(owner.value, '__name__', 'a function')} is written",
+                    "a class, a module or a function belongs to all who use it: " + _TRACE,
+                    "keep the value in a variable or in an object of the function's own",
+                )
         if isinstance(value, ast.Call):
             _check_call(typed, s, value)
         elif isinstance(value, ast.Attribute) and value.attr == "__dict__" and analysis.of(typed).writers:
@@ -97,7 +107,15 @@ def _refuse_inputs(typed: Typed, aliases: Aliases) -> None:
         # The write's own operands first: they are what the user sees there.
         read = names_read(s.value) | names_read(s) if isinstance(s, (ast.Assign, ast.Expr)) else set()
         named = sorted(n for n in typed.program.inputs if aliases.class_of(n) == outside)
-        name = next((n for n in named if n in read), named[0] if len(named) == 1 else None)
+        name = next((n for n in named if n in read), None)
+        if name is None and len(named) == 1:
+            _refuse(
+                typed,
+                s,
+                f"what is written in place here may be or hold {named[0]!r}, which is not the function's own",
+                _TRACE,
+                f"pass {named[0]} as an argument, or use a copy of it",
+            )
         _refuse(
             typed,
             s,
@@ -151,8 +169,8 @@ def _check_attribute(typed: Typed, s: ast.stmt, owner: Type) -> None:
             typed,
             s,
             f"an attribute of {_what(owner)} is written",
-            "it changes what types say of it, such as its shape",
-            "make a new value, such as x.reshape(...)",
+            "it changes what types say of it, such as its shape, or elements by another way than an index",
+            "make a new value, such as x.reshape(...), or write x[...] = y",
         )
 
 

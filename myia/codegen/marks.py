@@ -46,9 +46,9 @@ def _marked(s: ast.stmt, is_kept: Callable[[str], bool]) -> Block:
         ):
             made = ast.Expr(ast.Call(push, [runtime_call("marked", load_name(name))], []))
             return [ast.copy_location(made, s)]
-        case ast.Assign([ast.Name(name)] as targets, ast.Call(ast.Attribute(ast.Name(stack), "pop")) as pop) if (
-            stack.startswith(f"{name}_saved") and is_kept(name)
-        ):
+        case ast.Assign(
+            [ast.Name(name)] as targets, ast.Call(ast.Attribute(ast.Name(stack), "pop")) as pop
+        ) if stack.startswith(f"{name}_saved") and is_kept(name):
             made = ast.Assign(targets, runtime_call("unmarked", pop))
             return [ast.copy_location(made, s)]
         case ast.Delete(targets):

@@ -5,11 +5,16 @@ from __future__ import annotations
 import ast
 import builtins
 import functools
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import FunctionType, ModuleType
 from typing import Any
 
+import numpy as np
+
 from myia import runtime
-from myia.parse.program import Program
+from myia.parse.program import NO_DEFAULT, Program
 
 
 @functools.cache
@@ -85,6 +90,51 @@ class Namespace:
                 ast.copy_location(ast.Assign([ast.Name(name, ast.Store())], value), program.source.node)
             )
         return loads
+
+
+@dataclass(frozen=True, eq=False)
+class OutsideData:
+    """What the functions of a gradient read that is not their own, apart from the inputs of the outermost one.
+
+    Calling it gives the names and values as they are now: globals and captured variables, attributes of modules,
+    classes and functions, and defaults of parameters.
+    """
+
+    programs: list[Program]
+    outermost: Program
+
+    @functools.cached_property
+    def places(self) -> list[tuple[str, Callable[[], Any]]]:
+        found: dict[str, Callable[[], Any]] = {}
+        for program in self.programs:
+            if program is not self.outermost:
+                found |= {name: origin.load for name, origin in program.inputs.items()}
+            for parameter in program.parameters:
+                if parameter.default is not NO_DEFAULT and not isinstance(parameter.default, _ATOMS):
+                    name = f"the default of {parameter.name} in {program.name}"
+                    found[name] = functools.partial(_itself, parameter.default)
+            for node in ast.walk(program.source.node):
+                if isinstance(node, ast.Attribute):
+                    owner = program.constants.get(ast.unparse(node.value))
+                    if isinstance(owner, (ModuleType, type, FunctionType)) and not _is_library(owner):
+                        found[ast.unparse(node)] = functools.partial(getattr, owner, node.attr, None)
+        return list(found.items())
+
+    def __call__(self) -> list[tuple[str, Any]]:
+        return [(name, load()) for name, load in self.places]
+
+
+_ATOMS = (int, float, complex, str, bytes, type(None), bool, np.generic, FunctionType, type, ModuleType)
+
+
+def _itself(value: Any) -> Any:
+    return value
+
+
+def _is_library(owner: Any) -> bool:
+    """Whether a module, class or function is NumPy's, the standard library's or ours."""
+    name = owner.__name__ if isinstance(owner, ModuleType) else getattr(owner, "__module__", None) or ""
+    return name.partition(".")[0] in {*sys.stdlib_module_names, "numpy", "scipy", "myia"} - {"__main__"}
 
 
 _MISSING = object()

@@ -44,7 +44,9 @@ class _Simplifier:
         self.shapes = ShapeClasses(self.code)
         statements = list(statements_of(self.code.body))
         stores = Counter(n for s in statements for n in names_written(s))
-        added = {s.target.id for s in statements if isinstance(s, ast.AugAssign) and isinstance(s.target, ast.Name)}
+        added = {
+            s.target.id for s in statements if isinstance(s, ast.AugAssign) and isinstance(s.target, ast.Name)
+        }
         once = {n for n, count in stores.items() if count == 1} | (self.code.types.keys() - stores.keys())
         self.changed = self.code.written | added
         self.steady = once - self.changed
@@ -69,7 +71,9 @@ class _Simplifier:
 
     def statement(self, s: ast.stmt) -> Block:
         match s:
-            case ast.Assign([ast.Name(target)], ast.Call(_, args, []) as call) if target not in self.code.written:
+            case ast.Assign([ast.Name(target)], ast.Call(_, args, []) as call) if (
+                target not in self.code.written
+            ):
                 made = self.simpler(operation(call) or "", self.known(args), target, s)
                 if made is not None:
                     return made
@@ -94,13 +98,17 @@ class _Simplifier:
             return bind(value, made), ast.Name(made, ast.Load())
 
         match name, args:
-            case ("times" | "multiply" | "quotient" | "divide"), [x, one] if self.may_share(target, x) and _is(one, 1):
+            case (("times" | "multiply" | "quotient" | "divide"), [x, one]) if self.may_share(
+                target, x
+            ) and _is(one, 1):
                 return [bind(x)]
-            case ("times" | "multiply"), [one, x] if self.may_share(target, x) and _is(one, 1):
+            case (("times" | "multiply"), [one, x]) if self.may_share(target, x) and _is(one, 1):
                 return [bind(x)]
             case "subtract", [x, zero] if self.may_share(target, x) and _is(zero, 0):
                 return [bind(x)]
-            case "add", [x, zero] if self.may_share(target, x) and _is(zero, 0) and target not in self.code.users:
+            case "add", [x, zero] if (
+                self.may_share(target, x) and _is(zero, 0) and target not in self.code.users
+            ):
                 return [bind(x)]
             case "add", [x, ast.Name(n)] if n in self.negated:
                 return [bind(runtime_call("subtract", x, self.negated[n]))]
@@ -144,7 +152,9 @@ def _form_of_operand(previous: ast.stmt, s: ast.stmt) -> ast.stmt | None:
         ) if asked == made and operation(form) == "form" and operation(value) in FLOATING:
             arrays = {o.id for o in operands if isinstance(o, ast.Name)}
             if len(arrays) == 1 and made not in arrays:
-                return ast.copy_location(ast.Assign(targets, runtime_call("form", load_name(arrays.pop()))), s)
+                return ast.copy_location(
+                    ast.Assign(targets, runtime_call("form", load_name(arrays.pop()))), s
+                )
     return None
 
 

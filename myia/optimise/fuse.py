@@ -54,7 +54,9 @@ class _Fusion:
         self.viewed = {
             n: s.value.value.id
             for s in statements_of(self.code.body)
-            if isinstance(s, ast.Assign) and isinstance(s.value, ast.Subscript) and isinstance(s.value.value, ast.Name)
+            if isinstance(s, ast.Assign)
+            and isinstance(s.value, ast.Subscript)
+            and isinstance(s.value.value, ast.Name)
             for n in names_written(s)
         }
 
@@ -91,7 +93,9 @@ class _Fusion:
                     return ast.copy_location(made, s)
                 if operation(value) in FLOATING and isinstance(value, ast.Call) and self.fits(value):
                     return s
-            case ast.AugAssign(ast.Name(total), ast.Add() | ast.Sub() as op, value) if self.dtype_of(load_name(total)):
+            case ast.AugAssign(ast.Name(total), ast.Add() | ast.Sub() as op, value) if self.dtype_of(
+                load_name(total)
+            ):
                 return self.added(s, total, isinstance(op, ast.Sub), value)
         return None
 

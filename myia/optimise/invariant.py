@@ -18,7 +18,9 @@ from myia.optimise.single import is_atom
 from myia.parse.program import names_read, names_written, statements_of
 from myia.parse.types import ANY, Array, is_number
 
-_HARMLESS = frozenset({"add", "subtract", "multiply", "negative", "square", "absolute", "times", "array_transpose"})
+_HARMLESS = frozenset(
+    {"add", "subtract", "multiply", "negative", "square", "absolute", "times", "array_transpose"}
+)
 """Operations of one array, and of numbers, that give a value for any."""
 
 

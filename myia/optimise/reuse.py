@@ -57,7 +57,10 @@ def reuse_dead(code: Code) -> Code:
                 dead = [
                     a.id
                     for a in args
-                    if isinstance(a, ast.Name) and a.id in owned[s] and live.dead_after(s, a.id) and code.is_array(a.id)
+                    if isinstance(a, ast.Name)
+                    and a.id in owned[s]
+                    and live.dead_after(s, a.id)
+                    and code.is_array(a.id)
                 ]
                 if dead:
                     given = ast.Tuple([ast.Name(n, ast.Load()) for n in dict.fromkeys(dead)], ast.Load())

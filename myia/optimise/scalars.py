@@ -57,9 +57,8 @@ def _kept(s: ast.stmt, code: Code, shapes: ShapeClasses) -> ast.expr | None:
 
     def has_shape_without(reader: ast.stmt) -> bool:
         match reader:
-            case (
-                ast.Assign([ast.Name()], ast.Call(_, args, []) as read)
-                | ast.AugAssign(ast.Name(), _, ast.Call(_, args, []) as read)
+            case ast.Assign([ast.Name()], ast.Call(_, args, []) as read) | ast.AugAssign(
+                ast.Name(), _, ast.Call(_, args, []) as read
             ) if operation(read) in ELEMENTWISE:
                 names = [a.id for a in args if isinstance(a, ast.Name) and a.id != d]
                 return any(shapes.is_double(n) and shapes.same(n, y) for n in names)

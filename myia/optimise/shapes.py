@@ -37,7 +37,9 @@ class ShapeClasses:
         self.fixed = {n for n in self.code.types if stores[n] == 0 or (stores[n] == 1 and n in outer)}
         for s in self.code.body:
             match s:
-                case ast.Assign([ast.Name(name)], ast.Call(_, args) as call) if operation(call) in ELEMENTWISE:
+                case ast.Assign([ast.Name(name)], ast.Call(_, args) as call) if (
+                    operation(call) in ELEMENTWISE
+                ):
                     arrays = [a.id for a in args if isinstance(a, ast.Name) and self.is_array(a.id)]
                     others = [a for a in args if not (isinstance(a, ast.Name) and self.is_array(a.id))]
                     if arrays and self.same(*arrays) and all(map(self.is_number, others)):

@@ -94,7 +94,9 @@ def _into(s: ast.stmt, code: Code) -> ast.stmt | None:
 
 def _product_into(s: ast.stmt, code: Code) -> ast.stmt | None:
     match s:
-        case ast.AugAssign(ast.Name(total), ast.Add(), ast.Call(_, [a, b], []) as made) if operation(made) in (
+        case ast.AugAssign(ast.Name(total), ast.Add(), ast.Call(_, [a, b], []) as made) if operation(
+            made
+        ) in (
             "array_dot",
             "matmul",
         ):

@@ -1,8 +1,8 @@
 """A copy of elements that is used up before anything is written may as well be a view.
 
-    d_part = d_u[1:-1].copy()              d_part = d_u[1:-1]
-    d_k = rt.times(d_part, lap)      ->    d_k = rt.times(d_part, lap)
-    d_u[2:] += d_k                         d_u[2:] += d_k
+d_part = d_u[1:-1].copy()              d_part = d_u[1:-1]
+d_k = rt.times(d_part, lap)      ->    d_k = rt.times(d_part, lap)
+d_u[2:] += d_k                         d_u[2:] += d_k
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ def view_instead_of_copy(code: Code) -> Code:
 def _view(s: ast.stmt, following: Block, live: Liveness) -> ast.stmt | None:
     match s:
         case ast.Assign(
-            [ast.Name(name)] as targets, ast.Call(ast.Attribute(ast.Subscript(ast.Name(owner)) as item, "copy"), [], [])
+            [ast.Name(name)] as targets,
+            ast.Call(ast.Attribute(ast.Subscript(ast.Name(owner)) as item, "copy"), [], []),
         ) if name not in live.pinned:
             pass
         case _:

@@ -208,12 +208,22 @@ class Expressions(Names):
             return call
         out = given[0]
         if any(k.arg == "where" for k in keywords):
-            raise self.mutation(call, "out= and where= together")
+            raise self.mutation(
+                call,
+                "out= and where= together",
+                "the elements that where= leaves out keep what was there, which is not followed",
+                "write y[mask] = f(x[mask]), or y = np.where(mask, f(x), y)",
+            )
         if method:
             owner: ast.expr = call.func.value  # type: ignore[attr-defined]
             self.out.append(placed(ast.Expr(call_of(self.runtime("array_only", call), [owner], call)), call))
         if (isinstance(function, np.ufunc) and function.nout > 1) or not isinstance(out, ast.Name):
-            raise self.mutation(call, "results are written into several arrays given for out")
+            raise self.mutation(
+                call,
+                "results are written into several arrays given for out",
+                "one result into one array is what is followed",
+                "assign the results, and copy them where they belong",
+            )
         value = self.assign(
             self.fresh(hint_for(call)), placed(ast.Call(call.func, arguments, keywords), call), call
         )

@@ -808,7 +808,8 @@ class _Pass:
                     found = type_of(np.ones((1,) * rank, dtype)[tuple(picks)])
                 except IndexError:
                     return ANY
-                return found
+                # An element of an array of objects may be anything.
+                return found if isinstance(found, Array) or dtype.kind in "fiubcmMSU" else ANY
             case Tuple(items):
                 match index:
                     case ast.Slice(lower, upper, step):

@@ -75,11 +75,11 @@ class Names(ABC):
     def unsupported(self, node: ast.AST, summary: str, reason: str, remedy: str) -> UnsupportedSyntax:
         return UnsupportedSyntax(summary, reason=reason, remedy=remedy, location=self.source.location(node))
 
-    def mutation(self, node: ast.AST, what: str) -> UnsupportedMutation:
+    def mutation(self, node: ast.AST, what: str, reason: str = "", remedy: str = "") -> UnsupportedMutation:
         return UnsupportedMutation(
             what,
-            reason="a gradient must leave no trace but its result",
-            remedy="keep what changes in a variable, an array or an object of the function's own",
+            reason=reason or "a gradient must leave no trace but its result",
+            remedy=remedy or "keep what changes in a variable, an array or an object of the function's own",
             location=self.source.location(node),
         )
 

@@ -62,7 +62,7 @@ REFUSED: dict[type[ast.AST], Advice] = {
     ast.Delete: Advice(
         "del is not supported",
         "the reverse sweep may still need the value",
-        "leave the line out: what no backprop reads is not kept",
+        "leave the line out, what no backprop reads is not kept; an item of a list goes by items.pop(k)",
     ),
     ast.ClassDef: Advice(
         "a class is defined inside a differentiated function",

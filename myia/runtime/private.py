@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import copy
 import ctypes
+import functools
 import inspect
 from collections import deque
+from collections.abc import Callable, Iterable
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -23,6 +25,8 @@ from myia.runtime.shadows import SEQUENCES, attributes_of, entries_of, is_record
 __all__ = ["own", "private"]
 
 _MUTABLE = (list, dict, set, deque)
+_NAMED = (type, ModuleType, FunctionType)
+"""What belongs to all who know its name."""
 
 
 def private(
@@ -30,14 +34,24 @@ def private(
     names: tuple[str, ...],
     written: tuple[bool, ...],
     donated: tuple[bool, ...] | None = None,
+    outside: Callable[[], Iterable[tuple[str, Any]]] | None = None,
 ) -> tuple[Any, ...]:
     """The arguments, with copies in the place of those that are written and not donated.
 
-    An Array gives an Array, in C order unless it is contiguous in Fortran's. Raises UnsupportedMutation if a
-    written argument shares memory, a container or an object with another argument.
+    An Array gives an Array, in C order unless it is contiguous in Fortran's. `outside` gives, with their names,
+    what called functions read that is not their own. Raises UnsupportedMutation if a written argument shares
+    memory, a container or an object with another argument or with one of those, or holds what cannot be copied.
     """
-    found = [_Contents(value) for value in values]
-    _refuse_shared(found, names, written)
+    others = [] if outside is None else list(outside())
+    found = [_Contents(value) for value in (*values, *(value for _, value in others))]
+    _refuse_shared(found, (*names, *(name for name, _ in others)), (*written, *(False for _ in others)))
+    for name, contents, on in zip(names, found, written, strict=False):
+        if on and any(isinstance(x, np.ndarray) and x.dtype.hasobject for x in contents.arrays):
+            raise UnsupportedMutation(
+                f"{name!r}, which is written, holds an array of Python objects",
+                reason="what is in it would be written too, and is not followed there",
+                remedy="keep arrays in lists, tuples or dictionaries",
+            )
     copied = [on and not (donated and donated[k]) for k, on in enumerate(written)]
     if not any(copied):
         return values
@@ -58,13 +72,13 @@ def own(x: Any, name: str) -> None:
                 remedy="index the array itself",
             )
         return
-    shared = isinstance(x, (type, ModuleType, FunctionType))
+    shared = isinstance(x, _NAMED)
     if not shared:
         found = inspect.getattr_static(type(x), name, None)
         shared = name not in getattr(x, "__dict__", ()) and not hasattr(type(found), "__get__")
     if shared and isinstance(getattr(x, name), (*_MUTABLE, *ARRAYS)):
         raise UnsupportedMutation(
-            f"{name!r} of {getattr(x, '__name__', type(x).__name__)} is written in place",
+            f"{name!r} of {x.__name__ if isinstance(x, _NAMED) else type(x).__name__} is written in place",
             reason="it belongs to a class, a module or a function, and a gradient must leave no trace there",
             remedy="set it on the object, in __init__",
         )
@@ -94,6 +108,16 @@ class _Contents:
             if isinstance(x, _MUTABLE) or is_record(x):
                 self.changeable[id(x)] = x
             pending += list(x) if parts is None else [item for _, item in parts]
+            if is_record(x):  # what its class holds for all objects
+                pending += [
+                    v
+                    for c in type(x).__mro__
+                    for v in vars(c).values()
+                    if isinstance(v, (*ARRAYS, *_MUTABLE))
+                ]
+
+
+_HOLDING = (BaseException, functools.partial)
 
 
 # -- what is shared -----------------------------------------------------------------------------------
@@ -229,6 +253,8 @@ class _Copies:
             if all(item is old for item, old in zip(items, x, strict=True)):
                 return x
             return self._kept(x, tuple.__new__(type(x), items))
+        if isinstance(x, (*SEQUENCES, dict, set)) and _hidden(x):
+            raise _not_copied(x)
         if isinstance(x, SEQUENCES):
             # Known before its items are: it may hold itself.
             fresh = self._kept(x, copy.copy(x))
@@ -243,16 +269,43 @@ class _Copies:
         if isinstance(x, set):
             return self._kept(x, copy.copy(x))
         if is_record(x):
-            thing = self._kept(x, copy.copy(x))
-            if thing is not x:  # a class may say that its objects are not to be copied
-                for name, item in attributes_of(x).items():
-                    object.__setattr__(thing, name, self.of(item))
+            thing = self._kept(x, _copy_of(x))
+            for name, item in attributes_of(x).items():
+                object.__setattr__(thing, name, self.of(item))
             return thing
+        if not isinstance(x, _NAMED) and _hidden(x):
+            raise _not_copied(x)
         return x
 
     def _kept(self, x: Any, made: Any) -> Any:
         self._known[id(x)] = (x, made)
         return made
+
+
+def _copy_of(x: Any) -> Any:
+    """A shallow copy of an object. Raises UnsupportedMutation if its class has none."""
+    try:
+        made = copy.copy(x)
+    except (TypeError, ValueError, AttributeError, NotImplementedError, copy.Error) as error:
+        raise _not_copied(x) from error
+    if made is x:  # a class may say that its objects are not to be copied
+        raise _not_copied(x)
+    return made
+
+
+def _hidden(x: Any) -> bool:
+    """Whether a value holds what may be written, in attributes that are not copied with it."""
+    held = [*getattr(x, "args", ()), *getattr(x, "keywords", {}).values()] if isinstance(x, _HOLDING) else []
+    held += getattr(x, "__dict__", {}).values()
+    return any(isinstance(v, (*ARRAYS, *_MUTABLE)) or is_record(v) for v in held)
+
+
+def _not_copied(x: Any) -> UnsupportedMutation:
+    return UnsupportedMutation(
+        f"an argument that is written holds a {type(x).__name__}, which cannot be copied",
+        reason="the caller's own must stay as it is",
+        remedy="use lists, tuples, dictionaries, or objects of plain classes",
+    )
 
 
 def _read_only(x: Any) -> Any:

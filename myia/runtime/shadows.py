@@ -247,6 +247,12 @@ class Shadows(_runtime.Shadows):
                 self.add_slot(owner, position + len(owner) if position < 0 else position, d_value)
         elif isinstance(owner, dict) and is_number(value):
             self.add_slot(owner, key, d_value)
+        elif isinstance(owner, np.floating):
+            raise MissingRule(
+                "an index of a single number",
+                reason="the gradient depends on it, and what it gives is the number itself or a new array",
+                remedy="leave the index out, or make an array with np.array or reshape",
+            )
 
     def _part_of(self, owner: Any, positions: range, value: Any) -> None:
         """Move the slots of a slice, which was a container of its own, to where its items came from."""
@@ -332,7 +338,10 @@ class Shadows(_runtime.Shadows):
 
     def _tree(self, x: Any, above: set[int]) -> Any:
         if isinstance(x, ARRAYS):
-            return self.of(x) if x.dtype.kind != "c" else 0.0
+            if x.dtype.kind == "c":
+                return 0.0
+            # In a container one array may stand twice: each element's adjoint is given once, where it stands first.
+            return take_at(self.of(x), ...) if above and x.dtype.kind == "f" else self.of(x)
         if is_number(x) or id(x) in above:  # a container in itself has no tree
             return 0.0
         slots = self._slots.get(id(x), (None, Slots()))[1]

@@ -146,7 +146,39 @@ PyObject* to_host(PyObject* object) {
   return holds_array(object, 0) ? changed(object, to_host) : Py_NewRef(object);
 }
 
+namespace {
+
+/// Whether an object is an ndarray that shows the memory of an Array: its work is ordered, NumPy's is not.
+bool shows_an_array(PyObject* object) {
+  return PyArray_CheckExact(object) && PyArray_NDIM(reinterpret_cast<PyArrayObject*>(object)) &&
+         known_storage(reinterpret_cast<PyArrayObject*>(object));
+}
+
+/// A list or tuple, as np.split gives it, with such views as Arrays. Null with an exception, or without one if
+/// there are none.
+PyObject* views_from_host(PyObject* sequence) {
+  const Py_ssize_t size = PySequence_Fast_GET_SIZE(sequence);
+  PyObject** const items = PySequence_Fast_ITEMS(sequence);
+  bool any = false;
+  for (Py_ssize_t k = 0; k < size && !any; ++k) any = shows_an_array(items[k]);
+  if (!any) return nullptr;
+  Owned made(PyList_New(size));
+  for (Py_ssize_t k = 0; made && k < size; ++k) {
+    PyObject* const item = from_host(items[k]);
+    if (!item) return nullptr;
+    PyList_SET_ITEM(made.get(), k, item);
+  }
+  if (!made) return nullptr;
+  return PyTuple_CheckExact(sequence) ? PyList_AsTuple(made.get()) : made.release();
+}
+
+}  // namespace
+
 PyObject* from_host(PyObject* object) {
+  if (PyList_CheckExact(object) || PyTuple_CheckExact(object)) {
+    PyObject* const made = views_from_host(object);
+    if (made || PyErr_Occurred()) return made;
+  }
   // A 0-d ndarray stays NumPy's: it is a scalar to those who compute with it.
   if (PyArray_CheckExact(object) && PyArray_NDIM(reinterpret_cast<PyArrayObject*>(object))) {
     Array* const made = share(reinterpret_cast<PyArrayObject*>(object));
