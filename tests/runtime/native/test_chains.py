@@ -69,7 +69,9 @@ def check(random: Random) -> None:
 
     # What is compared with is an ndarray, or a scalar.
     one_by_one = lambda: tuple(_runtime.leave(list(run(chain.__wrapped__, Made.array))))
-    agree(lambda: run(chain, Made.array), one_by_one)
+    # Whether an adjoint computes, and drops, what overflows beside a cotangent of zero depends on its strides.
+    settled = not any(f".{name}" in random.text for name in ADJOINTS)
+    agree(lambda: run(chain, Made.array), one_by_one, warned=settled)
     counted["plain" if chain.fallbacks else "native"] += 1
     if random.numpy_agrees and not chain.fallbacks:
         with np.errstate(all="ignore"):
