@@ -10,7 +10,6 @@ from myia.adjoint.checkpoint import is_checkpoint, obstacle, written_contents, w
 from myia.adjoint.economy import compute_again, keep_shapes
 from myia.adjoint.handles import bind_handles
 from myia.adjoint.mirror import (
-    Loop,
     MirrorBuilder,
     Node,
     Point,

@@ -28,7 +28,7 @@ from myia.adjoint.checkpoint import (
     state_of,
     written_contents,
 )
-from myia.adjoint.code import load_name, runtime_call
+from myia.adjoint.code import load_name
 from myia.adjoint.mirror import (
     Branch,
     Loop,

@@ -8,7 +8,8 @@ d_u[2:] += d_k                         d_u[2:] += d_k
 from __future__ import annotations
 
 import ast
-from myia.analysis.liveness import Liveness, all_read, liveness
+
+from myia.analysis.liveness import Liveness, all_read
 from myia.optimise.code import ELEMENTWISE, Block, Code, operation
 from myia.parse.program import names_written
 
