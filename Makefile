@@ -19,7 +19,7 @@ NATIVE := runtime/CMakeLists.txt $(wildcard runtime/*.[ch]pp runtime/*/*.[ch]pp)
 # The virtual environment's cmake and ninja first: a machine's may be too old.
 NATIVE_PATH := PATH="$(abspath $(VENV))/bin:$$PATH"
 
-.PHONY: help demo test native-test sanitize lint format bench bench-runtime bench-inplace stub docs nox clean FORCE
+.PHONY: help demo test native-test sanitize lint format bench bench-runtime bench-inplace docs nox clean FORCE
 .NOTPARALLEL:
 
 help:
@@ -34,7 +34,6 @@ help:
 	@echo "make sanitize       the same under the thread, address and undefined-behaviour sanitizers"
 	@echo "make bench-runtime  time the runtime against NumPy and torch, which it installs (gigabytes)"
 	@echo "make bench-inplace  time programs that write in place against JAX, which it installs with torch"
-	@echo "make stub           write myia/_runtime.pyi anew from the compiled module"
 
 demo: $(VENV)/installed-demo
 	$(RUN) -m examples.demo
@@ -70,11 +69,6 @@ bench-runtime: $(VENV)/installed-bench,bench-peers
 
 bench-inplace: $(VENV)/installed-bench,bench-peers
 	$(RUN) -m benchmarks.inplace
-
-stub: $(VENV)/installed-lint
-	$(RUN) -m nanobind.stubgen --module myia._runtime --output-file myia/_runtime.pyi
-	$(RUN) -m ruff check --quiet --fix myia/_runtime.pyi
-	$(RUN) -m ruff format --quiet myia/_runtime.pyi
 
 docs: $(VENV)/installed-docs
 	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict

@@ -8,7 +8,7 @@ from myia.optimise import ALL as OPTIMISATIONS
 from myia.runtime.tracing import profile
 
 __all__ = [
-    "OPTIMISATIONS", "Array", "Gradient", "MyiaError", "asarray", "checkpoint", "explain", "from_dlpack", "grad",
-    "profile", "value_and_grad",
+    "OPTIMISATIONS", "Array", "Gradient", "MyiaError", "asarray", "checkpoint", "explain", "from_dlpack",
+    "grad", "profile", "value_and_grad",
 ]  # fmt: skip
 __version__ = "0.1.0"

@@ -90,10 +90,11 @@ def grad(
     `optimise` names the optimisations to do, of `myia.OPTIMISATIONS`; True stands for all, False for none.
     They change no result, only what is emitted: its time, its memory, how close it is to the program.
 
-    `memory` is the most that the arrays of a call may take, beside its arguments: "500 MB", a number of bytes, a
-    float for a part of the memory that is free now, or "minimal". Loops are then reversed from snapshots of their
-    state, as many as there is room for, and run again from there; the gradient is the same to the last bit. Raises
-    MemoryBudget, with the least that will do, if there is not enough. None, the default, keeps what it needs.
+    `memory` is the most that the arrays of a call may take, beside its arguments: "500 MB", a number of
+    bytes, a float for a part of the memory that is free now, or "minimal". Loops are then reversed from
+    snapshots of their state, as many as there is room for, and run again from there; the gradient is the same
+    to the last bit. Raises MemoryBudget, with the least that will do, if there is not enough. None, the
+    default, keeps what it needs.
 
     Works as a decorator, `@grad` or `@grad(wrt="w")`. Compiling happens at the first call for each
     combination of argument types.
@@ -292,12 +293,14 @@ class Gradient:
         return self._compiled_for(args, kwargs)[0].source
 
     def memory_report(self, /, *args: Any, **kwargs: Any) -> MemoryReport:
-        """What a call with these arguments does with memory: what is kept for the reverse sweep, where, how many
-        bytes, and why; what is let go of early, taken over by results, and computed again.
+        """What a call with these arguments does with memory.
+
+        What is kept for the reverse sweep, where, how many bytes, and why; what is let go of early, taken
+        over by results, and computed again.
 
         Compiles and runs the gradient once, with all that counted; the result is dropped. Prints as a table;
-        `rows`, `bytes` and `peak` are for programs. What the caller holds anyway is not counted. With `memory=`
-        (unless that is an argument of the function) it tells of the gradient with that budget.
+        `rows`, `bytes` and `peak` are for programs. What the caller holds anyway is not counted. With
+        `memory=` (unless that is an argument of the function) it tells of the gradient with that budget.
         """
         if "memory" in kwargs and "memory" not in self._parameters.names:
             other = Gradient(

@@ -22,10 +22,10 @@ def checkpoint(function: Any = None) -> Any:
     """Compute a block or a function again in the reverse sweep, instead of keeping what its backprops read.
 
     `with myia.checkpoint():` around statements, or `@myia.checkpoint` on a function that a differentiated
-    function calls. A gradient then keeps only what the block reads and changes. Values and gradients are the same
-    to the last bit, effects happen once, and random numbers are not drawn again. Outside of a gradient it does
-    nothing. A block that cannot be run again is refused when its gradient is compiled, and so is one that a
-    `break`, `continue` or `return` leaves.
+    function calls. A gradient then keeps only what the block reads and changes. Values and gradients are the
+    same to the last bit, effects happen once, and random numbers are not drawn again. Outside of a gradient
+    it does nothing. A block that cannot be run again is refused when its gradient is compiled, and so is one
+    that a `break`, `continue` or `return` leaves.
     """
     if function is None:
         return Block()

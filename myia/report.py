@@ -21,8 +21,9 @@ class Site:
     """A place of the program, or of its reverse sweep, that does something with the memory of a value.
 
     `what`: the variable; `elements`: only those of its elements that a write overwrites; `filename`, `line`,
-    `text`: the statement that overwrites or makes it; `readers`: the lines whose backprops read it. `kind`: "saved"
-    for the reverse sweep, "freed" at its last use, "reused" by the result that is computed there, or "recomputed".
+    `text`: the statement that overwrites or makes it; `readers`: the lines whose backprops read it. `kind`:
+    "saved" for the reverse sweep, "freed" at its last use, "reused" by the result that is computed there, or
+    "recomputed".
     """
 
     function: str
@@ -67,11 +68,12 @@ class Kept:
 class MemoryReport:
     """What a gradient did with memory in one run. Prints as a table.
 
-    `rows`: a `Kept` for each site of what is saved for the reverse sweep, the largest first; `others`: for what is
-    let go of early, for memory that a result takes over from a dead operand, and for what is computed again;
-    `bytes`: the sum of what is saved, in bytes; `peak`: the most memory that the runtime's arrays took at once,
-    in bytes, the results included, the arguments not. With a budget, `budget` is its number of bytes, None for the
-    least, and `loops` tells of each loop that is reversed from snapshots, by the user's file and line.
+    `rows`: a `Kept` for each site of what is saved for the reverse sweep, the largest first; `others`: for
+    what is let go of early, for memory that a result takes over from a dead operand, and for what is computed
+    again; `bytes`: the sum of what is saved, in bytes; `peak`: the most memory that the runtime's arrays took
+    at once, in bytes, the results included, the arguments not. With a budget, `budget` is its number of
+    bytes, None for the least, and `loops` tells of each loop that is reversed from snapshots, by the user's
+    file and line.
     """
 
     name: str
@@ -223,7 +225,7 @@ class Recorder:
         row.bytes += self.size(value)
 
     def freed(self, number: int, value: Any) -> None:
-        """A variable is let go of: counted if it is an array that has memory of its own, and keeps it no longer."""
+        """A variable is let go of: counted if it is an array with memory that nothing else keeps."""
         if id(value) != self._dead and isinstance(value, ARRAYS) and _owns(value):
             self._note(number, value)
 

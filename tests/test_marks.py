@@ -1,4 +1,4 @@
-"""Nothing writes into what a backprop will still read: every program with the marks of the debug build enforced."""
+"""Nothing writes into what a backprop will still read: every program, with the marks of the debug build."""
 
 from __future__ import annotations
 

@@ -141,7 +141,7 @@ def test_contributions_are_added_in_one_pass():
     assert "rt.times_into(" not in emitted(f, np.ones(3), optimise=False)
 
 
-# -- each pass by what it leaves in the emitted source ----------------------------------------------------------
+# -- each pass by what it leaves in the emitted source -------------------------------------------------------
 
 
 def lines_of(function, *args, wrt=0, **options):

@@ -1,9 +1,9 @@
 """Which loops can be reversed from snapshots of their state, and what that state is.
 
-A snapshot holds the variables that an iteration reads and the loop binds, and copies of the arrays that it reads
-and the loop writes into. Running the loop again from there must do what it did the first time: effects are not
-repeated, and values that would be others (random numbers, the time, input) are noted and replayed. What cannot be
-brought back so is named by `obstacle`, and its loop is reversed from what its statements save.
+A snapshot holds the variables that an iteration reads and the loop binds, and copies of the arrays that it
+reads and the loop writes into. Running the loop again from there must do what it did the first time: effects
+are not repeated, and values that would be others (random numbers, the time, input) are noted and replayed.
+What cannot be brought back so is named by `obstacle`, and its loop is reversed from what its statements save.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _REPEATED = frozenset({"alias", "rule", "tuple", "list", "dict", "store", "updat
 
 @dataclass(frozen=True)
 class LoopState:
-    """The variables of a snapshot, and those of them, or of others, that hold arrays that are written into."""
+    """The variables of a snapshot, and those that hold arrays that are written into."""
 
     variables: tuple[str, ...]
     arrays: tuple[str, ...]

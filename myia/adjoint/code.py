@@ -47,7 +47,7 @@ FOR_SHAPE = {"unbroadcast": 1, "zeros_like": 0, "form": 0, "spread": 1, "spread_
 
 
 def asked_for_shape(node: ast.AST) -> tuple[str, ast.Call, int] | None:
-    """Of a call that asks a variable for its shape only: the function, the call, and the operand's position."""
+    """Of a call that asks a variable for its shape only: function, call, and the operand's position."""
     match node:
         case ast.Call(ast.Attribute(ast.Name("rt"), function), args) if function in FOR_SHAPE:
             at = FOR_SHAPE[function]

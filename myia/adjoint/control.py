@@ -1,4 +1,4 @@
-"""Put the two sweeps together: what is saved, what is computed again, which loops are reversed from snapshots."""
+"""Put the two sweeps together: what is saved, or computed again, which loops are reversed from snapshots."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def sweeps(
 
 
 def _planned(nodes: list[Node], reversal: Reversal, checkpointed: bool) -> Iterator[ast.stmt]:
-    """The loops to reverse from snapshots: those that can be, if asked for; the user's checkpoints in any case."""
+    """The loops to reverse from snapshots: those that can be, if asked for; the user's checkpoints always."""
     for loop in loops_of(nodes):
         manual = is_checkpoint(loop)
         if not loop.is_reversed or not (manual or checkpointed):
@@ -136,8 +136,8 @@ class _Builder:
     def build(self, planned: frozenset[ast.stmt], contents: bool) -> _Mirror:
         """The mirrored program.
 
-        `planned`: the loops to reverse from snapshots; `contents`: what is read from arrays that are written in
-        place may be read again in the reverse sweep.
+        `planned`: the loops to reverse from snapshots; `contents`: what is read from arrays that are written
+        in place may be read again in the reverse sweep.
         """
         aliases = self.reversal.aliases
         at_start = frozenset(contents_of(self.restored, aliases))
@@ -164,7 +164,8 @@ class _Builder:
             found = {step.origin for step in steps_of(nodes) if step.statement in records.saves}
             if found <= saving:
                 return _Mirror(nodes, skeleton, reads, records, computed)
-            # A statement that saves must be passed in the reverse sweep, to restore: so must its loop and branch.
+            # A statement that saves must be passed in the reverse sweep, to restore: so must its loop and
+            # branch.
             saving |= found
 
     def whole(

@@ -121,7 +121,7 @@ class _Recomputation:
         self.computed.add(again)
 
     def invariant(self) -> set[str]:
-        """What is computed in a loop from what no loop changes: a variable that is assigned the same each time."""
+        """What is computed in a loop from what no loop changes: variables assigned the same each time."""
         found: set[str] = set()
         positions = set(_positions(self.nodes))
         before = -1
@@ -136,7 +136,7 @@ class _Recomputation:
         return found
 
     def is_pure(self, step: Step) -> bool:
-        """Whether the same operands give the same again: an operation with a rule, on nothing written in place."""
+        """Whether the same operands give the same: an operation with a rule, on nothing written in place."""
         operation = self.typed.operations.get(step.origin) if isinstance(step.origin, ast.stmt) else None
         read = names_read(step.statement)
         return (
@@ -144,8 +144,9 @@ class _Recomputation:
         )
 
     def is_repeatable(self, block: list[Node], first: int, last: int) -> bool:
-        """Whether what the step at `first` computes can be computed again once the reverse sweep has passed what
-        comes after `last`: its operands are there, or can be computed again themselves, and are what they were.
+        """Whether the value of the step at `first` can be had again when the reverse sweep has passed `last`.
+
+        Its operands are there, or can be computed again themselves, and are what they were.
         """
         match block[first]:
             case Step(ast.Assign([ast.Name(name)], value)) as step if self.definitions[name] == 1:
@@ -280,6 +281,7 @@ def keep_shapes(
         t = typed.types.get(name, ANY)
         if isinstance(t, Array) and t.rank is not None and t.rank > 0:
             array = ast.Name(name, ast.Load())
+            value: ast.expr
             if asked[name] == {"unbroadcast"}:
                 kept, value = named(f"{name}_shape", name), ast.Attribute(array, "shape", ast.Load())
             else:
@@ -320,7 +322,7 @@ def _use_shapes(nodes: list[Node], shapes: dict[str, ast.stmt], saving: set[ast.
 
 @dataclass
 class _ShapeOf(ast.NodeTransformer):
-    """`rt.unbroadcast(g, x)` becomes `rt.sum_to(g, x_shape)`, `rt.spread(g, x)` becomes `rt.spread(g, x_form)`."""
+    """`rt.unbroadcast(g, x)` becomes `rt.sum_to(g, x_shape)`, `rt.spread(g, x)` `rt.spread(g, x_form)`."""
 
     kept: dict[str, str]
     shapes: frozenset[str]

@@ -250,7 +250,7 @@ def _fresh_like(e: Emitter, hint: str, like: str) -> str:
 
 
 def _item_like(e: Emitter, hint: str, like: str, index: ast.expr) -> str:
-    """A name for elements of an array: a number, an array of the rank that a basic index leaves, or of any."""
+    """A name for elements of an array: a number, or an array of the rank that a basic index leaves."""
     name = _fresh_like(e, hint, like)
     types = e.reversal.adjoint_types
     whole = types[name]

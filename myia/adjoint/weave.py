@@ -1,16 +1,16 @@
 """Weave the saves into the mirrored program, and write the two sweeps.
 
-The forward sweep is the program itself, plus a count for each loop whose length the reverse sweep cannot know,
-plus the saves that `analysis/record.py` asks for. The reverse sweep has the same blocks, each with its statements
-reversed:
+The forward sweep is the program itself, plus a count for each loop whose length the reverse sweep cannot
+know, plus the saves that `analysis/record.py` asks for. The reverse sweep has the same blocks, each with its
+statements reversed:
 
     for i in range(n):              for i in reversed(range(n)):
         h_saved.append(h)               ... reverse code of h = f(h) ...
         h = f(h)                        h = h_saved.pop()
 
-A `break` needs no flag: the count tells how many iterations to reverse, and an `if` is reversed by its recorded
-test. A loop that is reversed from snapshots saves nothing in the forward sweep; the reverse sweep runs it again
-(`checkpoint.py`).
+A `break` needs no flag: the count tells how many iterations to reverse, and an `if` is reversed by its
+recorded test. A loop that is reversed from snapshots saves nothing in the forward sweep; the reverse sweep
+runs it again (`checkpoint.py`).
 """
 
 from __future__ import annotations
@@ -74,10 +74,10 @@ class Weaver:
     _saving: bool = True
     """Whether what is woven is to be reversed, and not run again first."""
     _leaving: bool = True
-    """Whether a `break` of the loop around leaves it; in the iteration that is reversed, nothing follows it anyway."""
+    """Whether a `break` leaves the loop around; in an iteration that is reversed, nothing follows it."""
 
     _again: bool = False
-    """Whether it is an iteration that is run again, of which it is known that it did not leave the loop at once."""
+    """Whether it is an iteration that is run again, known not to have left the loop at once."""
     _states: dict[Loop, LoopState] = field(default_factory=dict)
     _positions: dict[Loop, tuple[str, str]] = field(default_factory=dict)
 
@@ -126,7 +126,7 @@ class Weaver:
                     done.append(ast.copy_location(ast.If(s.test, taken, self.forward(orelse)), s))
                 case Loop(plan=plan) if plan is not None and self._saving:
                     done += self._first_run(node)
-                case Loop(s, walk, body, counted, steps):
+                case Loop(s, _, body, counted, steps):
                     counts = steps if self._saving else None
                     done.append(self._loop(node, self._leaving_loop(body, counted, counts, s)))
         return done

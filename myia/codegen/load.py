@@ -22,7 +22,7 @@ class LoadedModule:
     origins: dict[int, tuple[str, int]]
     namespace: dict[str, Any]
     chains: frozenset[str] = frozenset()
-    """The functions that stand for several lines of the user's: where they are called is no place of its own."""
+    """The functions that stand for several lines of the user's: their calls are no place of their own."""
 
     def __getitem__(self, name: str) -> Callable[..., Any]:
         function: Callable[..., Any] = self.namespace[name]
@@ -60,7 +60,7 @@ def place_note(place: tuple[str, int], kernel: str) -> str:
 
 def annotate(error: BaseException) -> None:
     """Note the user's lines that an exception passed through inside emitted code."""
-    places = []
+    places: list[tuple[str, int]] = []
     traceback = error.__traceback__
     while traceback is not None:
         code = traceback.tb_frame.f_code

@@ -4,8 +4,8 @@
     ...                        ...
     h = h_saved.pop()          h = rt.unmarked(h_saved.pop())
 
-Marked are arrays in value form, which nothing may write into once they are kept, until they are taken back or let
-go of.
+Marked are arrays in value form, which nothing may write into once they are kept, until they are taken back or
+let go of.
 """
 
 from __future__ import annotations

@@ -94,10 +94,10 @@ class Namespace:
 
 @dataclass(frozen=True, eq=False)
 class OutsideData:
-    """What the functions of a gradient read that is not their own, apart from the inputs of the outermost one.
+    """What the functions of a gradient read that is not their own, apart from the outermost one's inputs.
 
-    Calling it gives the names and values as they are now: globals and captured variables, attributes of modules,
-    classes and functions, and defaults of parameters.
+    Calling it gives the names and values as they are now: globals and captured variables, attributes of
+    modules, classes and functions, and defaults of parameters.
     """
 
     programs: list[Program]

@@ -1,4 +1,4 @@
-"""What a run does with memory, counted for a report: arrays let go of, memory taken over, values computed again.
+"""What a run does with memory, counted: arrays let go of, memory taken over, values computed again.
 
     d_x = rt.times(g, x, reuse=g)    ->    recorder.reusing(3, id(g))
     del g                                  d_x = rt.times(g, x, reuse=g)

@@ -33,7 +33,7 @@ ALL: dict[str, str] = {
     "dead": "what neither the result nor a backprop reads is not computed",
     "scalars": "the cotangent of a whole sum stays a number where it is read beside arrays",
     "common": "an operation of the same operands is done once",
-    "accumulate": "a contribution is added to an adjoint in one pass over memory; the first one is the adjoint",
+    "accumulate": "a contribution is added to an adjoint in one pass over memory; the first one begins it",
     "products": "products of matrices are added by BLAS, which rounds otherwise in the last bits",
     "invariant": "what a loop does not change is computed before it, once",
     "views": "elements that are used up before anything is written are not copied",

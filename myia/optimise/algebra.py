@@ -92,9 +92,9 @@ class _Simplifier:
         def bind(value: ast.expr, to: str = target) -> ast.stmt:
             return ast.copy_location(ast.Assign([ast.Name(to, ast.Store())], value), s)
 
-        def part(value: ast.expr) -> tuple[ast.stmt, ast.expr]:
+        def part(like: ast.Name, value: ast.expr) -> tuple[ast.stmt, ast.expr]:
             made = self.code.fresh("part")
-            self.types[made] = self.types[x.id]
+            self.types[made] = self.types[like.id]
             return bind(value, made), ast.Name(made, ast.Load())
 
         match name, args:
@@ -122,11 +122,11 @@ class _Simplifier:
                 return [bind(self.negated[n])]
             case "power_base_adjoint", [g, ast.Name() as x, exponent] if self.is_float(x):
                 if _is(exponent, 2):
-                    first, slope = part(runtime_call("multiply", ast.Constant(2.0), x))
+                    first, slope = part(x, runtime_call("multiply", ast.Constant(2.0), x))
                     return [first, bind(runtime_call("times", g, slope))]
                 if _is(exponent, 3):
-                    first, squared = part(runtime_call("square", x))
-                    second, slope = part(runtime_call("multiply", exponent, squared))
+                    first, squared = part(x, runtime_call("square", x))
+                    second, slope = part(x, runtime_call("multiply", exponent, squared))
                     return [first, second, bind(runtime_call("times", g, slope))]
         return None
 

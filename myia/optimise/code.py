@@ -57,8 +57,8 @@ class Code:
     """One emitted function: `parts` are its sweeps and its return.
 
     `users`: the names in the user's source; `types`: what is known of variables; `written`: those in whose
-    memory something is written in place; `fresh` gives unused names; `again`: those computed again on purpose;
-    `notes`: why a statement is as it is, for the reader of the emitted code.
+    memory something is written in place; `fresh` gives unused names; `again`: those computed again on
+    purpose; `notes`: why a statement is as it is, for the reader of the emitted code.
     """
 
     parts: list[Block]

@@ -1,5 +1,6 @@
-"""What nothing reads any more is not computed: adjoints that reach no argument, and primal values that neither
-the result nor a backprop needs.
+"""What nothing reads any more is not computed.
+
+Adjoints that reach no argument, and primal values that neither the result nor a backprop needs:
 
     power = rt.square(e)                        d_e = rt.times(2.0, e)
     total = rt.sum(power)                 ->    return d_e

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import replace
+from functools import partial
 from itertools import zip_longest
 
 from myia.analysis.dataflow import ForwardFlow
@@ -49,7 +50,7 @@ def free_dead(code: Code, given: Names) -> Code:
             if blocks_of(s):
                 dead = dead & certain.get(s, frozenset()) - simple - outside
                 inner = outside | dead
-                s = with_blocks(s, lambda b, inner=inner: freeing(b, inner))
+                s = with_blocks(s, partial(freeing, outside=inner))
             done.append(s)
             if dead:
                 targets: list[ast.expr] = [ast.Name(n, ast.Del()) for n in sorted(dead)]
@@ -60,7 +61,7 @@ def free_dead(code: Code, given: Names) -> Code:
 
 
 def _plain(block: Block) -> set[str]:
-    """Variables of the compiler's own that hold no array: stacks, which the reverse sweep empties, shapes, counts."""
+    """Variables of the compiler's own that hold no array: stacks, which end empty, shapes, counts."""
     found = set()
     for s in statements_of(block):
         match s:

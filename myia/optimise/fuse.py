@@ -100,7 +100,7 @@ class _Fusion:
         return None
 
     def added(self, s: ast.stmt, total: str, negative: bool, value: ast.expr) -> ast.stmt | None:
-        """`total += value`, where the value has the shape of the total: that of an adjoint's contributions."""
+        """`total += value`, where the value has the total's shape: that of an adjoint's contributions."""
         if isinstance(value, ast.Name) and self.rank_of(value) == self.rank_of(load_name(total)):
             call = runtime_call("subtract_into" if negative else "add_into", load_name(total), value)
         elif not negative and isinstance(value, ast.Call) and operation(value) in INTO and self.fits(value):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 
 from myia.optimise.code import Block, Code, operation, with_blocks
 from myia.optimise.single import is_atom
@@ -29,7 +30,7 @@ def move_invariant(code: Code) -> Code:
     stores = Counter(n for s in statements_of(code.body) for n in names_written(s))
     unsteady = code.written | code.pinned
 
-    def is_movable(s: ast.stmt, changed: set[str]) -> bool:
+    def is_movable(changed: set[str], s: ast.stmt) -> bool:
         match s:
             case ast.Assign([ast.Name(name)], value) if stores[name] == 1:
                 read = names_read(value)
@@ -42,7 +43,7 @@ def move_invariant(code: Code) -> Code:
             out: Block = []
             if isinstance(s, (ast.For, ast.While)):
                 changed = {n for i in statements_of([s]) for n in (*names_written(i), *_added_to(i))}
-                s = _without(s, lambda i, changed=changed: is_movable(i, changed), out)
+                s = _without(s, partial(is_movable, changed), out)
             done += [*out, s]
         return done
 

@@ -1,10 +1,10 @@
-"""Which variables of emitted code have the same shape: those that elementwise operations relate to one another.
+"""Which variables of emitted code have the same shape: those that elementwise operations relate.
 
     a = rt.sin(x)              a, x and b have one shape, whatever it is
     b = rt.multiply(a, x)
 
-Only of variables that are bound once, outside loops: there a variable has one shape. (`analysis/shapes.py` knows
-more, of the user's program; here there are adjoints too.)
+Only of variables that are bound once, outside loops: there a variable has one shape. (`analysis/shapes.py`
+knows more, of the user's program; here there are adjoints too.)
 """
 
 from __future__ import annotations

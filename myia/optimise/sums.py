@@ -1,4 +1,4 @@
-"""Contributions are added to an adjoint in one pass over memory, and products of matrices by the product itself.
+"""Contributions are added to an adjoint in one pass over memory, products of matrices by the product itself.
 
 d_v += rt.times(g, y)              ->   rt.times_into(d_v, g, y)
 d_w += rt.array_dot(x.T, g)        ->   rt.matmul_into(d_w, x.T, g)

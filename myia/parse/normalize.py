@@ -330,14 +330,13 @@ class _Normalizer(Loops):
                 raise self.unsupported(node, "this statement is not supported here", "", "")
 
     def checkpoint(self, items: list[ast.withitem], body: list[ast.stmt], node: ast.stmt) -> None:
-        """`with myia.checkpoint():` is a loop of one iteration that is reversed from the state at its head."""
+        """`with myia.checkpoint():` is a loop of one iteration, reversed from the state at its head."""
+        path = None
         match items:
-            case [ast.withitem(ast.Call(function, [], []) as call, None)]:
+            case [ast.withitem(ast.Call(function, [], []), None)]:
                 path = self.constant_path(function)
-            case _:
-                path, call = None, items[0].context_expr
         if path is None or path[1] is not manual.checkpoint:
-            raise self.unsupported(call, WITH.summary, WITH.reason, WITH.remedy)
+            raise self.unsupported(items[0].context_expr, WITH.summary, WITH.reason, WITH.remedy)
         for leaving in leaving_statements(body):
             raise self.unsupported(leaving, LEAVES.summary, LEAVES.reason, LEAVES.remedy)
         with self.block() as inside:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from myia._runtime import Array, asarray, empty, is_own, scatter_add
+from myia._runtime import asarray, empty, is_own, scatter_add
 from myia._runtime import matmul_into as native_matmul_into
 from myia._runtime import zeros_like as native_zeros
 from myia.errors import MissingRule, NonScalarOutput, NotDifferentiable

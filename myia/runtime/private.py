@@ -38,9 +38,10 @@ def private(
 ) -> tuple[Any, ...]:
     """The arguments, with copies in the place of those that are written and not donated.
 
-    An Array gives an Array, in C order unless it is contiguous in Fortran's. `outside` gives, with their names,
-    what called functions read that is not their own. Raises UnsupportedMutation if a written argument shares
-    memory, a container or an object with another argument or with one of those, or holds what cannot be copied.
+    An Array gives an Array, in C order unless it is contiguous in Fortran's. `outside` gives, with their
+    names, what called functions read that is not their own. Raises UnsupportedMutation if a written argument
+    shares memory, a container or an object with another argument or with one of those, or holds what cannot
+    be copied.
     """
     others = [] if outside is None else list(outside())
     found = [_Contents(value) for value in (*values, *(value for _, value in others))]

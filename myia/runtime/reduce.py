@@ -58,8 +58,8 @@ __all__ = [
     "hypot_adjoint", "interp_adjoint", "interp_nodes_adjoint", "interp_values_adjoint", "largest_adjoint",
     "linspace_start_adjoint", "linspace_stop_adjoint", "median_adjoint", "nan_extremum_adjoint",
     "nanmean_adjoint", "nanprod_adjoint", "nanstd_adjoint", "nansum_adjoint", "nanvar_adjoint",
-    "prod_adjoint", "prod_of_items_adjoint", "ptp_adjoint", "refuse_spacing", "share", "smallest_adjoint", "spread",
-    "spread_mean", "std_adjoint", "sum_of_items_adjoint", "sumprod_adjoint", "trapezoid_adjoint",
+    "prod_adjoint", "prod_of_items_adjoint", "ptp_adjoint", "refuse_spacing", "share", "smallest_adjoint",
+    "spread", "spread_mean", "std_adjoint", "sum_of_items_adjoint", "sumprod_adjoint", "trapezoid_adjoint",
     "trapezoid_nodes_adjoint", "trapezoid_step_adjoint", "var_adjoint",
 ]  # fmt: skip
 

@@ -1,8 +1,8 @@
 """Which states of a loop to keep, so that it can be reversed with few of them and few steps done again.
 
-A chain of `steps` is reversed from its end: to reverse a step, the state before it is needed, which is kept in a
-snapshot or advanced to from one further back. The binomial schedule does the fewest steps that a number of
-snapshots allows (Griewank & Walther 2000, Algorithm 799; Grimm, Pottier & Rostaing-Schmidt 1996):
+A chain of `steps` is reversed from its end: to reverse a step, the state before it is needed, which is kept
+in a snapshot or advanced to from one further back. The binomial schedule does the fewest steps that a number
+of snapshots allows (Griewank & Walther 2000, Algorithm 799; Grimm, Pottier & Rostaing-Schmidt 1996):
 
     steps that can be reversed with s snapshots, none of them advanced over more than r times: C(s + r, s)
 
@@ -41,7 +41,7 @@ def least_advances(steps: int, snapshots: int) -> int:
 
 
 def split(steps: int, snapshots: int) -> int:
-    """Where the next snapshot of a chain goes, counted from its start, where one is; at least two are given."""
+    """Where the next snapshot of a chain goes, counted from its start; at least two are given."""
     r = repetitions(steps, snapshots)
     most = min(comb(snapshots + r - 1, snapshots), steps - comb(snapshots + r - 2, snapshots - 1))
     least = steps - comb(snapshots + r - 1, snapshots - 1)
@@ -68,8 +68,8 @@ def positions(start: int, end: int, snapshots: int) -> list[int]:
 class Thinning:
     """Which states to keep of a loop whose number of steps is not known: at most `most`, the first always.
 
-    Each kept state has a level. One is dispensable if a later one has a higher level. When all places are taken,
-    a new state replaces a dispensable one, or else the last, one level above it.
+    Each kept state has a level. One is dispensable if a later one has a higher level. When all places are
+    taken, a new state replaces a dispensable one, or else the last, one level above it.
     """
 
     most: int

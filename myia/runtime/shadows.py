@@ -340,7 +340,8 @@ class Shadows(_runtime.Shadows):
         if isinstance(x, ARRAYS):
             if x.dtype.kind == "c":
                 return 0.0
-            # In a container one array may stand twice: each element's adjoint is given once, where it stands first.
+            # In a container one array may stand twice: each element's adjoint is given once, where it stands
+            # first.
             return take_at(self.of(x), ...) if above and x.dtype.kind == "f" else self.of(x)
         if is_number(x) or id(x) in above:  # a container in itself has no tree
             return 0.0

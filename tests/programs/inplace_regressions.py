@@ -1,4 +1,4 @@
-"""Programs that write in place, or leave loops, and had a wrong gradient once: found by a review of 25 November 2026."""
+"""Programs that write in place, or leave loops, and had a wrong gradient before a review found them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from tests.programs.inplace import InPlace
 from tests.programs.table import matrix, vector
 
-# -- an inner loop that is left by both sides of a branch: what chose the side must be recorded ----------------
+# -- an inner loop that is left by both sides of a branch: what chose the side must be recorded --------------
 
 
 def both_sides_leave(x):
@@ -81,7 +81,7 @@ def leaves_after_the_test(x):
     return y
 
 
-# -- a variable that a loop reads before its only assignment there ---------------------------------------------
+# -- a variable that a loop reads before its only assignment there -------------------------------------------
 
 
 def argument_rebound_to_a_view(x):
@@ -98,7 +98,7 @@ def the_row_before(x):
     s = 0.0
     for k in range(3):
         if k > 0:
-            s += (prev * y[k]).sum()
+            s += (prev * y[k]).sum()  # noqa: F821
         prev = y[k]
         prev[0] *= 2.0
     return s
@@ -108,8 +108,8 @@ def the_array_before(x):
     s = 0.0
     for k in range(3):
         if k > 0:
-            v[0] *= v[1]
-            s += (v * v).sum()
+            v[0] *= v[1]  # noqa: F821
+            s += (v * v).sum()  # noqa: F821
         v = x * (k + 1.0)
         v[2] *= 2.0
     return s
@@ -119,7 +119,7 @@ def the_row_before_added(x):
     m = x.reshape(3, 2) * 1.0
     for k, row in enumerate(m):
         if k > 0:
-            row += prev
+            row += prev  # noqa: F821
         prev = row
     return (m * m).sum()
 
@@ -128,7 +128,7 @@ def a_view_of_the_view_before(x):
     y = x * 1.0
     for k in range(3):
         if k > 0:
-            w = v[1:]
+            w = v[1:]  # noqa: F821
             w *= 2.0
         v = y[k:]
     return (y * y).sum()
@@ -139,7 +139,7 @@ def views_that_grow_shorter(x):
     s = 0.0
     for k in range(3):
         if k > 0:
-            s += (v * v).sum()
+            s += (v * v).sum()  # noqa: F821
         v = y[k:]
         v[0] *= 2.0
     return (y * y).sum() + s
@@ -190,7 +190,7 @@ def argument_shortened_in_the_loop(x, y):
     return s
 
 
-# -- infinite slopes of what is written over next -----------------------------------------------------------------
+# -- infinite slopes of what is written over next ------------------------------------------------------------
 
 
 def divided_by_zero_and_replaced(x, n):
@@ -272,7 +272,7 @@ PROGRAMS: list[InPlace] = [
 ]
 
 
-# -- what must stay refused ------------------------------------------------------------------------------------------
+# -- what must stay refused ----------------------------------------------------------------------------------
 
 SHARED = vector(3)
 
