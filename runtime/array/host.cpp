@@ -154,8 +154,8 @@ bool shows_an_array(PyObject* object) {
          known_storage(reinterpret_cast<PyArrayObject*>(object));
 }
 
-/// A list or tuple, as np.split gives it, with such views as Arrays. Null with an exception, or without one if
-/// there are none.
+/// A list or tuple that was made for this result, as np.split makes one, with such views as Arrays. Null with an
+/// exception, or without one if there are none.
 PyObject* views_from_host(PyObject* sequence) {
   const Py_ssize_t size = PySequence_Fast_GET_SIZE(sequence);
   PyObject** const items = PySequence_Fast_ITEMS(sequence);
@@ -175,7 +175,8 @@ PyObject* views_from_host(PyObject* sequence) {
 }  // namespace
 
 PyObject* from_host(PyObject* object) {
-  if (PyList_CheckExact(object) || PyTuple_CheckExact(object)) {
+  // What others refer to as well stays the object that it is.
+  if ((PyList_CheckExact(object) || PyTuple_CheckExact(object)) && Py_REFCNT(object) == 1) {
     PyObject* const made = views_from_host(object);
     if (made || PyErr_Occurred()) return made;
   }
