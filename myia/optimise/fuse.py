@@ -259,7 +259,7 @@ class _Function:
         self.versions[name] = own
         self.lines.append(ast.copy_location(ast.Assign([ast.Name(own, ast.Store())], renamed), at))
 
-    def renamed(self, value: ast.Call) -> ast.Call:
+    def renamed(self, value: ast.Call) -> ast.expr:
         for a in value.args:
             if isinstance(a, ast.Name) and a.id not in self.versions:
                 self.inputs.setdefault(a.id)

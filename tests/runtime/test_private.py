@@ -177,7 +177,7 @@ def test_values_are_themselves() -> None:
 UNCOPIED = [[Immutable(a=1.0)], np.ones(2).astype(object), {"k": np.array([None])}]
 
 
-@pytest.mark.parametrize("x", UNCOPIED, ids=str)
+@pytest.mark.parametrize("x", UNCOPIED, ids=["object", "array", "array in a dictionary"])
 def test_what_cannot_be_copied_is_refused(x: Any) -> None:
     with pytest.raises(UnsupportedMutation, match=r"cannot be copied|Python objects"):
         copy_of(x)
