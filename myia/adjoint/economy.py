@@ -273,8 +273,8 @@ def keep_shapes(
         for function, name in _asked_for_shape(code):
             asked.setdefault(name, set()).add(function)
     made = {name for step in steps_of(nodes) for name in names_written(step.statement)}
-    # What is asked of a result by the reverse of the very statement that makes it: that of the note comes before
-    # it, and takes the note back. (For an operand of the same name that is as it should be.)
+    # The reverse of a note comes before that of its statement and takes the note back: right for an operand
+    # of that name, not for the result.
     for step in steps_of(nodes):
         results = {*names_written(step.statement)} - names_read(step.statement)
         made.difference_update({n for _, n in _asked_for_shape(step.code)} & results)

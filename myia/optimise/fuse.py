@@ -263,7 +263,8 @@ class _Function:
         for a in value.args:
             if isinstance(a, ast.Name) and a.id not in self.versions:
                 self.inputs.setdefault(a.id)
-        return rename(value, self.versions)
+        made: ast.expr = rename(value, self.versions)
+        return made
 
     def unused(self, name: str) -> str:
         count = 2
