@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from myia._runtime import enforces_marks, enter, leave, memory_stats, reset_peak, signature
+from myia.analysis.shapes import Axes, axes_in
 from myia.codegen.load import annotate, user_place
 from myia.codegen.page import gradient_page
 from myia.errors import (
@@ -313,8 +314,8 @@ class Gradient:
             return other.memory_report(*args, **kwargs)
         _, arguments = self._compiled_for(args, kwargs)
         recorder = Recorder(holds=self.memory is None)
-        types = tuple(map(type_of, arguments))
-        compiled = self._compiled_gradient(types, frozenset(), recorder)
+        types, axes = tuple(map(type_of, arguments)), axes_in(signature(arguments, type_of))
+        compiled = self._compiled_gradient(types, axes, frozenset(), recorder)
         recorder.given(arguments)
         before = memory_stats()["live"]
         reset_peak()
@@ -346,18 +347,23 @@ class Gradient:
     def _compile(self, key: tuple[Any, ...], types: tuple[Type, ...]) -> Compiled:
         for position in self._selected:
             self._check_differentiable(position, types[position])
-        compiled = self._compiled_gradient(types, self._donated)
+        compiled = self._compiled_gradient(types, axes_in(key), self._donated)
         if len(self._compiled) >= 256:
             self._compiled.pop(next(iter(self._compiled)))
         self._compiled[key] = compiled
         return compiled
 
     def _compiled_gradient(
-        self, types: tuple[Type, ...], donated: frozenset[int], recorder: Recorder | None = None
+        self,
+        types: tuple[Type, ...],
+        axes: tuple[Axes | None, ...],
+        donated: frozenset[int],
+        recorder: Recorder | None = None,
     ) -> Compiled:
         return compile_gradient(
             self._function,
             types,
+            axes,
             self._selected,
             donated,
             recorder,

@@ -25,6 +25,7 @@ from myia.analysis.activity import activity
 from myia.analysis.alias import RESULT, AliasAnalysis, Aliases, is_reference, may_refer
 from myia.analysis.liveness import pinned_in
 from myia.analysis.mutation import refuse_mutation, refuse_unseen_writes
+from myia.analysis.shapes import Axes, Shapes, shapes_of
 from myia.codegen.emit import Printer
 from myia.codegen.fold import fold_temporaries
 from myia.codegen.listing import Known, Listing
@@ -105,6 +106,7 @@ class Compiled:
 def compile_gradient(
     function: FunctionType,
     arguments: tuple[Type, ...],
+    axes: tuple[Axes | None, ...],
     selected: tuple[int, ...],
     donated: frozenset[int] = frozenset(),
     recorder: Recorder | None = None,
@@ -114,9 +116,10 @@ def compile_gradient(
 ) -> Compiled:
     """Compile the gradient of `function` with respect to the selected parameters.
 
-    `donated`: the parameters whose arguments may be written into; `recorder`: counts what a call keeps;
-    `optimise`: the names of the optimisations to do (`myia.optimise.ALL`); `with_value`: the function's value
-    is wanted too; `checkpointed`: loops are reversed from snapshots.
+    `axes`: what is known of the arguments' shapes (`analysis/shapes.py`); `donated`: the parameters whose
+    arguments may be written into; `recorder`: counts what a call keeps; `optimise`: the names of the
+    optimisations to do (`myia.optimise.ALL`); `with_value`: the function's value is wanted too;
+    `checkpointed`: loops are reversed from snapshots.
     """
     unit = _Unit(recorder=recorder, optimise=optimise, with_value=with_value, checkpointed=checkpointed)
     if recorder is not None:
@@ -128,7 +131,7 @@ def compile_gradient(
     given = frozenset(program.parameters[k].name for k in donated)
     unit.check_result(typed)
     unit.uses_shadows = writes_in_place(typed)
-    unit.joined(typed, wrt, given)
+    unit.joined(typed, wrt, given, axes)
     compiled = unit.finish(program.name, f"{program.name}_grad")
     return replace(compiled, takes_arrays=any(map(may_hold_array, arguments)))
 
@@ -186,13 +189,15 @@ class _Unit:
 
     # -- the outermost function -------------------------------------------------------------------
 
-    def joined(self, typed: Typed, wrt: tuple[str, ...], donated: frozenset[str]) -> None:
+    def joined(
+        self, typed: Typed, wrt: tuple[str, ...], donated: frozenset[str], axes: tuple[Axes | None, ...]
+    ) -> None:
         """Emit one function that runs both sweeps."""
         program = typed.program
         name = self.namespace.fresh(f"{program.name}_grad")
         assert name == f"{program.name}_grad"
         result, fresh = program.result, self.fresh_for(program)
-        reversal, both = self.differentiate(typed, frozenset(wrt), fresh)
+        reversal, both = self.differentiate(typed, frozenset(wrt), fresh, axes)
         adjoints = reversal.adjoint_names
         seed: list[ast.stmt] = []
         private = self.private(typed, reversal.aliases, donated)
@@ -235,7 +240,7 @@ class _Unit:
         returned = _result_of([*value_of, *ended])
         lower = self.lowering(typed, reversal)
         wanted = ", ".join(wrt)
-        doc = f"d {program.name} / d {wanted}  ({_file(program)}), specialised for {_signature(typed)}."
+        doc = f"d {program.name} / d {wanted}  ({_file(program)}), specialised for {_signature(typed, axes)}."
         sweep = [
             *self.namespace.load(program),
             *lower.block([*private, *both.setup, *both.forward, *self.counted(both), *kept]),
@@ -379,6 +384,7 @@ class _Unit:
         fresh: Any,
         forced: frozenset[str] = frozenset(),
         called: bool = False,
+        axes: tuple[Axes | None, ...] = (),
     ) -> Reversal:
         refuse_mutation(typed, self.inference, self.analysis, self.checked)
         aliases = self.analysis.of(typed, forced)
@@ -393,11 +399,13 @@ class _Unit:
             fresh,
             called,
             self.uses_shadows,
-            "shapes" in self.optimise,
+            shapes_of(typed, axes) if "shapes" in self.optimise else Shapes(typed),
         )
 
-    def differentiate(self, typed: Typed, selected: frozenset[str], fresh: Any) -> tuple[Reversal, Sweeps]:
-        reversal = self.reversal(typed, selected, fresh)
+    def differentiate(
+        self, typed: Typed, selected: frozenset[str], fresh: Any, axes: tuple[Axes | None, ...]
+    ) -> tuple[Reversal, Sweeps]:
+        reversal = self.reversal(typed, selected, fresh, axes=axes)
         ended = frozenset(name for name in selected if reversal.kept(name))
         both = sweeps(
             typed.program,
@@ -560,10 +568,16 @@ def _file(program: Program) -> str:
     return f"{program.source.filename}:{program.source.node.lineno}"
 
 
-def _signature(typed: Typed) -> str:
-    return ", ".join(
-        f"{n}: {describe(t)}" for n, t in zip(typed.program.arguments, typed.arguments, strict=True)
-    )
+def _signature(typed: Typed, axes: tuple[Axes | None, ...] = ()) -> str:
+    """The arguments with their types; of an array its rank, or a letter for the length of each axis."""
+    program = typed.program
+    letters = [c for c in "nmkpqrstuvwxyzabcdefghij" if c not in program.arguments]
+    spelled = [describe(t) for t in typed.arguments]
+    for k, known in enumerate(axes):
+        if known and -min(known) <= len(letters):
+            lengths = ", ".join("1" if axis == 1 else letters[-axis - 1] for axis in known)
+            spelled[k] = f"{spelled[k].partition('[')[0]}[{lengths}]"
+    return ", ".join(f"{n}: {t}" for n, t in zip(program.arguments, spelled, strict=True))
 
 
 def _return_of(program: Program) -> ast.AST:

@@ -291,27 +291,23 @@ def keep_shapes(
                 typed.types[kept] = t
             shapes[name] = ast.Assign([ast.Name(kept, ast.Store())], value)
     if shapes:
-        _use_shapes(nodes, shapes, saving)
+        _use_shapes(nodes, shapes, arguments, saving)
         for name in sorted(shapes.keys() & set(arguments)):
             noted = ast.copy_location(copy.copy(shapes[name]), typed.program.source.node)
             nodes.insert(0, Step(noted, [], noted))
 
 
-def _use_shapes(nodes: list[Node], shapes: dict[str, ast.stmt], saving: set[ast.AST]) -> None:
+def _use_shapes(
+    nodes: list[Node], shapes: dict[str, ast.stmt], arguments: Collection[str], saving: set[ast.AST]
+) -> None:
     """`shapes`: for each array, the statement that notes its shape."""
+    _Notes(shapes, saving).block(nodes, frozenset(arguments))
     kept = {name: names_written(s)[0] for name, s in shapes.items()}
     tuples = {
         kept[name] for name, s in shapes.items() if isinstance(getattr(s, "value", None), ast.Attribute)
     }
     replacement = _ShapeOf(kept, frozenset(tuples))
     for block in _blocks(nodes):
-        for step in [node for node in block if isinstance(node, Step)]:
-            for name in names_written(step.statement):
-                if name not in shapes:
-                    continue
-                noted = ast.copy_location(copy.copy(shapes[name]), step.statement)
-                origin = step.origin.targets[0] if isinstance(step.origin, ast.Assign) else step.origin
-                block.insert(_position(block, step) + 1, Step(noted, [], origin, origin in saving))
         for node in block:
             if isinstance(node, (Step, Point)):
                 node.code = [
@@ -320,6 +316,46 @@ def _use_shapes(nodes: list[Node], shapes: dict[str, ast.stmt], saving: set[ast.
                     else replacement.visit(copy.deepcopy(s))
                     for s in node.code
                 ]
+
+
+@dataclass
+class _Notes:
+    """Puts the notes of shapes behind what binds the arrays: a statement, or a loop that nothing asks in."""
+
+    shapes: dict[str, ast.stmt]
+    saving: set[ast.AST]
+
+    def block(self, block: list[Node], bound: frozenset[str]) -> frozenset[str]:
+        """`bound`: what is certainly bound before it, whose notes are there; gives the same for after it."""
+        for node in list(block):
+            match node:
+                case Step(statement):
+                    written = frozenset(names_written(statement))
+                    origin = node.origin
+                    at = origin.targets[0] if isinstance(origin, ast.Assign) else origin
+                    self.put(block, node, statement, at, written)
+                    bound |= written
+                case Branch(_, body, orelse):
+                    bound = self.block(body, bound) & self.block(orelse, bound)
+                case Loop(statement, _, body):
+                    written = frozenset(n for step in steps_of(body) for n in names_written(step.statement))
+                    inside = {name for code in _codes(body) for _, name in _asked_for_shape(code)}
+                    late = (written & bound) - inside
+                    self.without(late).block(body, bound)
+                    at = statement.target if isinstance(statement, ast.For) else statement.test
+                    self.put(block, node, statement, at, late)
+        return bound
+
+    def without(self, names: frozenset[str]) -> _Notes:
+        kept = {name: note for name, note in self.shapes.items() if name not in names}
+        return _Notes(kept, self.saving)
+
+    def put(
+        self, block: list[Node], node: Node, statement: ast.stmt, origin: ast.AST, names: frozenset[str]
+    ) -> None:
+        for name in sorted(names & self.shapes.keys()):
+            noted = ast.copy_location(copy.copy(self.shapes[name]), statement)
+            block.insert(_position(block, node) + 1, Step(noted, [], origin, origin in self.saving))
 
 
 @dataclass

@@ -34,7 +34,7 @@ from myia.adjoint.inline import Binding, Term, instantiate
 from myia.adjoint.template import Contribution, Rule
 from myia.analysis.activity import Activity, contributed_names, contributing, differentiable_names
 from myia.analysis.alias import RESULT, AliasAnalysis, Aliases, is_reference, may_refer
-from myia.analysis.shapes import Shapes, shapes_of
+from myia.analysis.shapes import Shapes
 from myia.errors import MissingRule, MyiaError, NotDifferentiable, UnsupportedSyntax
 from myia.parse.infer import Inference, name_of
 from myia.parse.program import Program, blocks_of, names_read, names_written, statements_of
@@ -183,11 +183,11 @@ def reverse(
     fresh: Callable[[str], str],
     called: bool = False,
     uses_shadows: bool = False,
-    compares_shapes: bool = True,
+    shapes: Shapes | None = None,
 ) -> Reversal:
     """The reverse code of a program; `called`: of a function that another one calls.
 
-    `compares_shapes`: cotangents are not summed back where shapes are known to be the same.
+    `shapes`: what is known of shapes; cotangents are not summed back where they are the same.
 
     Raises MissingRule, NotDifferentiable or UnsupportedSyntax, with the place.
     """
@@ -204,7 +204,7 @@ def reverse(
         fresh,
         uses_shadows=uses_shadows,
         result_may_be_zero=called,
-        shapes=shapes_of(typed) if compares_shapes else Shapes(typed),
+        shapes=shapes or Shapes(typed),
     )
     generator.refuse_complex()
     start = frozenset({typed.program.result}) & generator.valued

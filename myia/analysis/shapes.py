@@ -7,6 +7,9 @@ terms are the same; then nothing was broadcast between them, and no cotangent ne
     u[2:] + u[:-2]     both have u.shape[0] - 2 rows
     v, w = w, v        both have the shape of the array they were copied from
 
+Of the arguments of a gradient it is known which axes have the same length, and which have length 1: it is
+specialised on that (`Axes`), as it is on types.
+
 A term stands for a value of the moment: binding a variable anew ends every fact that names it, so a term
 never mixes two iterations of a loop. The facts hold on every path that leads to a statement.
 """
@@ -42,6 +45,9 @@ class Term:
 
 Length = int | Term | None
 """The length of an axis: a literal, a term, or not known."""
+
+Axes = tuple[int, ...]
+"""The axes of an argument: 1 for length 1, else a negative number, the same for the same length."""
 
 Shape = tuple[Length, ...]
 Fact = Length | Shape
@@ -82,9 +88,19 @@ class Shapes:
         return _Reading(self.typed, self.before[s]).shape(atom) if s in self.before else None
 
 
-def shapes_of(typed: Typed) -> Shapes:
-    """The facts of one program."""
+def axes_in(signature: tuple[Any, ...]) -> tuple[Axes | None, ...]:
+    """Of `_runtime.signature`, what it says of each argument's shape."""
+    return tuple(key[1] if type(key) is tuple else None for key in signature)
+
+
+def shapes_of(typed: Typed, axes: tuple[Axes | None, ...] = ()) -> Shapes:
+    """The facts of one program; `axes`: what is known of its arguments' shapes."""
     found = Shapes(typed)
+    given: dict[str, Fact] = {
+        name: tuple(1 if k == 1 else Term(f"axis {-k}") for k in known)
+        for name, known in zip(typed.program.arguments, axes, strict=False)
+        if known
+    }
 
     def transfer(s: ast.stmt, facts: Mapping[str, Fact]) -> Mapping[str, Fact]:
         written = names_written(s)
@@ -112,7 +128,7 @@ def shapes_of(typed: Typed) -> Shapes:
         return {name: fact for name, fact in a.items() if name in b and b[name] == fact}
 
     flow = ForwardFlow(transfer, join)
-    flow.block(typed.program.body, {})
+    flow.block(typed.program.body, given)
     found.before = flow.before
     return found
 

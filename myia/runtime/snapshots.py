@@ -27,8 +27,6 @@ from dataclasses import dataclass, field
 from math import ceil, log2
 from typing import Any
 
-import numpy as np
-
 from myia._runtime import begin_stretch, end_stretch, memory_of, memory_stats, wait_all
 from myia.errors import MemoryBudget, UnknownArgument
 from myia.runtime.native import ARRAYS

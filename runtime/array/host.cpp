@@ -1,6 +1,8 @@
 // The host fallback: Arrays as ndarrays for NumPy's and the user's own functions, results back as Arrays.
 
+#include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include "array/array.hpp"
 #include "array/operators.hpp"
@@ -345,8 +347,28 @@ PyObject* enter(PyObject*, PyObject* arguments) {
   return made.release();
 }
 
-/// What distinguishes the types of arguments: a class for plain scalars, (dtype, rank) for arrays, else what
-/// `describe` says. Quicker to make and to compare than the types themselves.
+/// The dtype and the axes of an array: 1 for an axis of one element; else a negative number, the same for the same
+/// length. `lengths`: those met so far.
+template <typename Length>
+PyObject* dtype_and_axes(PyArray_Descr* dtype, int ndim, const Length* shape, std::vector<Index>& lengths) {
+  Owned axes(PyTuple_New(ndim));
+  if (!axes) return nullptr;
+  for (int d = 0; d < ndim; ++d) {
+    long number = 1;
+    if (shape[d] != 1) {
+      auto found = std::find(lengths.begin(), lengths.end(), static_cast<Index>(shape[d]));
+      if (found == lengths.end()) found = lengths.insert(found, static_cast<Index>(shape[d]));
+      number = -1 - static_cast<long>(found - lengths.begin());
+    }
+    PyObject* const item = PyLong_FromLong(number);
+    if (!item) return nullptr;
+    PyTuple_SET_ITEM(axes.get(), d, item);
+  }
+  return PyTuple_Pack(2, dtype, axes.get());
+}
+
+/// What distinguishes the types of arguments: a class for plain scalars, the dtype and which axes are of the same
+/// length for arrays, else what `describe` says. Quicker to make and to compare than the types themselves.
 PyObject* signature(PyObject*, PyObject* const* args, Py_ssize_t count) {
   if (count != 2 || !PyTuple_CheckExact(args[0])) {
     PyErr_SetString(PyExc_TypeError, "signature(args, describe)");
@@ -355,6 +377,7 @@ PyObject* signature(PyObject*, PyObject* const* args, Py_ssize_t count) {
   const Py_ssize_t size = PyTuple_GET_SIZE(args[0]);
   Owned made(PyTuple_New(size));
   if (!made) return nullptr;
+  std::vector<Index> lengths;
   for (Py_ssize_t k = 0; k < size; ++k) {
     PyObject* const x = PyTuple_GET_ITEM(args[0], k);
     PyTypeObject* const type = Py_TYPE(x);
@@ -363,10 +386,11 @@ PyObject* signature(PyObject*, PyObject* const* args, Py_ssize_t count) {
         type == &PyComplex_Type || x == Py_None) {
       key = Py_NewRef(reinterpret_cast<PyObject*>(type));
     } else if (is_array(x)) {
-      key = Py_BuildValue("(Oi)", descriptor(as_array(x)->kind), as_array(x)->layout.ndim);
+      const Layout& layout = as_array(x)->layout;
+      key = dtype_and_axes(descriptor(as_array(x)->kind), layout.ndim, layout.shape, lengths);
     } else if (PyArray_CheckExact(x)) {
       auto* const array = reinterpret_cast<PyArrayObject*>(x);
-      key = Py_BuildValue("(Oi)", PyArray_DESCR(array), PyArray_NDIM(array));
+      key = dtype_and_axes(PyArray_DESCR(array), PyArray_NDIM(array), PyArray_DIMS(array), lengths);
     } else {
       key = PyObject_CallOneArg(args[1], x);
     }

@@ -9,7 +9,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from myia.analysis.shapes import Shapes, shapes_of
+from myia import grad
+from myia._runtime import signature
+from myia.analysis.shapes import Shapes, axes_in, shapes_of
 from myia.parse.infer import Inference
 from myia.parse.types import Array, type_of
 
@@ -24,9 +26,11 @@ def known(function, *args) -> dict[str, str]:
     return found
 
 
-def analysed(function, *args) -> Shapes:
+def analysed(function, *args, lengths: bool = False) -> Shapes:
+    """`lengths`: with what is known of those of the arguments."""
     inference = Inference()
-    return shapes_of(inference.infer(inference.program_of(function), tuple(map(type_of, args))))
+    typed = inference.infer(inference.program_of(function), tuple(map(type_of, args)))
+    return shapes_of(typed, axes_in(signature(args, type_of)) if lengths else ())
 
 
 def test_views_with_the_same_lengths():
@@ -172,8 +176,47 @@ def test_what_is_claimed_holds_when_it_runs(text, sizes, n, tmp_path_factory):
     names: dict = {}
     exec(compile(path.read_text(), str(path), "exec"), names)  # noqa: S102
     args = (np.ones(sizes[0]), np.ones(sizes[1]), n)
-    shapes = analysed(names["f"], *args)
-    run_checked(shapes, args)
+    run_checked(analysed(names["f"], *args), args)
+    run_checked(analysed(names["f"], *args, lengths=True), args)
+
+
+def test_lengths_of_arguments():
+    assert axes_in(signature((np.ones((4, 1)), 2.0, np.ones((3, 4)), np.ones(()), [1.0]), type_of)) == (
+        (-1, 1),
+        None,
+        (-2, -1),
+        (),
+        None,
+    )
+
+
+def swing(x, v, n):
+    for _ in range(n):
+        v = v - 0.1 * np.sin(x)
+        x = x + 0.1 * v
+    return np.sum(x * x)
+
+
+def test_arguments_of_one_length_leave_nothing_to_sum_back():
+    df = grad(swing, wrt=(0, 1))
+    x, v = np.linspace(0.0, 1.0, 4), np.linspace(1.0, 0.5, 4)
+    source = df.source_for(x, v, 3)
+    assert "x: float64[m], v: float64[m]" in source  # n is taken
+    assert "sum_to" not in source
+    assert ".shape" not in source
+    df(x, v, 3)
+    df(x[:2], v[:2], 3)
+    assert df.source == source
+    for a, b in itertools.product((x, x[:1], x[:, None]), (v, v[:1], 2.0, v[None, :])):
+        found = df(a, b, 3)
+        expected = grad(swing, wrt=(0, 1), optimise=False)(a, b, 3)
+        for ours, theirs in zip(found, expected, strict=True):
+            assert np.array_equal(ours, theirs)
+            assert np.shape(ours) == np.shape(theirs)
+        step = [np.cos(np.arange(np.size(z))).reshape(np.shape(z)) for z in (a, b)]
+        h = 1e-30
+        slope = swing(a + 1j * h * step[0], b + 1j * h * step[1], 3).imag / h
+        assert np.isclose(sum(np.sum(d * s) for d, s in zip(found, step, strict=True)), slope, rtol=1e-12)
 
 
 def run_checked(shapes: Shapes, args: tuple) -> None:

@@ -245,6 +245,7 @@ def list_of_a_global(x):
 
 X6 = np.array([0.5, -0.3, 0.8, 0.2, -0.6, 0.9])
 
+
 def list_copied(x):
     items = [x * 1.0, x[1] * 2.0]
     other = items.copy()
