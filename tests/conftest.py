@@ -13,6 +13,9 @@ from hypothesis import HealthCheck, settings
 
 from myia import _runtime
 
+# Emitted modules, which are compared as text.
+collect_ignore = ["golden"]
+
 QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 
 settings.register_profile("ci", derandomize=True, deadline=None, database=None, suppress_health_check=QUIET)

@@ -389,9 +389,7 @@ REFUSED = [
     Refusal("imports_inside", imports_inside, UnsupportedSyntax, 1.3, at="import math as m"),
     Refusal("imports_from_inside", imports_from_inside, UnsupportedSyntax, 1.3, at="from math import sin"),
     Refusal("matches", matches, UnsupportedSyntax, 1.3, "square", at="match kind:"),
-    Refusal(
-        "refused_in_loop_in_branch", refused_in_loop_in_branch, UnsupportedSyntax, 1.3, at="with contextlib"
-    ),
+    Refusal("refused_in_loop_in_branch", refused_in_loop_in_branch, UnsupportedSyntax, 1.3, at="nullcontext"),
     Refusal("refused_in_helper", refused_in_helper, UnsupportedSyntax, 1.3, at="try:"),
     Refusal(
         "refused_in_nested_definition", refused_in_nested_definition, UnsupportedSyntax, 1.3, at="v * w for"

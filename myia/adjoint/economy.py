@@ -273,9 +273,11 @@ def keep_shapes(
         for function, name in _asked_for_shape(code):
             asked.setdefault(name, set()).add(function)
     made = {name for step in steps_of(nodes) for name in names_written(step.statement)}
-    # What is asked by the reverse of the very statement that makes it, which runs after that of the note.
+    # The reverse of a note comes before that of its statement and takes the note back: right for an operand
+    # of that name, not for the result.
     for step in steps_of(nodes):
-        made.difference_update({n for _, n in _asked_for_shape(step.code)} & {*names_written(step.statement)})
+        results = {*names_written(step.statement)} - names_read(step.statement)
+        made.difference_update({n for _, n in _asked_for_shape(step.code)} & results)
     shapes: dict[str, ast.stmt] = {}
     for name in sorted(asked.keys() & made - read):
         t = typed.types.get(name, ANY)

@@ -33,6 +33,10 @@ _LONGEST = 32
 """Operations in one chain: more would need more scratch than the first cache holds."""
 
 
+_OUT_OF = {into: plain for plain, into in INTO.items()}
+"""Additions in place, and the operations whose results they add."""
+
+
 def fuse_chains(code: Code, named: Callable[[str], str]) -> Code:
     """`named` gives a name for each chain's function."""
     fusion = _Fusion(code, code.live, named)
@@ -146,12 +150,12 @@ class _Fusion:
         dtypes = {d for g in others for n in names_read(g) if (d := self.dtype_of(load_name(n)))}
         if len(ranks) != 1 or len(dtypes) != 1:
             return False
-        written = [_total(g) for g in group if _total(g)]
-        if written or _total(s):
+        written = _added_to(others)
+        if written:
             # What is added to must be nothing that another step reads, nor share memory with it.
-            if len(written) + bool(_total(s)) > 1:
+            if len(written) > 1:
                 return False
-            (root,) = {self.root(t) for t in (*written, _total(s)) if t}
+            root = self.root(written[0])
             reads = [n for g in others for n in _operands(g)]
             return bool(group) and root not in {self.root(n) for n in reads} and bool(operands)
         return True
@@ -196,34 +200,13 @@ class _Fusion:
         wanted = [n for n in bound if n in self.after(group)]
         if not wanted and not any(map(_total, group)):
             return self.alone(group)
-        versions: dict[str, str] = {}
-        inputs: dict[str, None] = {}
-        lines: Block = []
-        taken = {*bound, *(n for s in group for n in names_read(s))}
+        function = _Function({*bound, *(n for s in group for n in names_read(s))})
         for s in group:
-            value = s.value if isinstance(s, (ast.Assign, ast.Expr)) else None
-            assert isinstance(value, ast.Call)
-            for a in value.args:
-                if isinstance(a, ast.Name) and a.id not in versions:
-                    inputs.setdefault(a.id)
-            renamed = rename(value, versions)
-            if isinstance(s, ast.Expr):
-                lines.append(ast.copy_location(ast.Expr(renamed), s))
-                continue
-            (name,) = names_written(s)
-            own = name
-            if own in versions or own in inputs:
-                count = 2
-                while f"{own}_{count}" in taken:
-                    count += 1
-                own = f"{own}_{count}"
-                taken.add(own)
-            versions[name] = own
-            lines.append(ast.copy_location(ast.Assign([ast.Name(own, ast.Store())], renamed), s))
+            function.add(s)
         name = self.named("chain")
-        chain = Chain(name, list(inputs), lines, [versions[n] for n in wanted])
-        self.chains.append(chain)
-        call = ast.Call(load_name(name), [load_name(n) for n in inputs], [])
+        results = [function.versions[n] for n in wanted]
+        self.chains.append(Chain(name, list(function.inputs), function.lines, results))
+        call = ast.Call(load_name(name), [load_name(n) for n in function.inputs], [])
         made: ast.stmt = ast.Expr(call)
         if wanted:
             targets: list[ast.expr] = [ast.Name(n, ast.Store()) for n in wanted]
@@ -239,6 +222,65 @@ class _Fusion:
     def alone(self, group: list[ast.stmt]) -> Block:
         """The statements that the steps were made of."""
         return [self.origins.get(s, s) for s in group]
+
+
+@dataclass
+class _Function:
+    """The body of a chain's function. `taken`: names that are not to be used for anything new."""
+
+    taken: set[str]
+    inputs: dict[str, None] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    """The latest name of each variable that the chain binds."""
+    lines: Block = field(default_factory=list)
+
+    def add(self, s: ast.stmt) -> None:
+        value = s.value if isinstance(s, (ast.Assign, ast.Expr)) else None
+        assert isinstance(value, ast.Call)
+        total, name = _total(s), operation(value)
+        if total in self.versions:
+            # The chain made what is added to: it is a value like others.
+            part = value.args[1]
+            if name in _OUT_OF:
+                own = self.unused(f"{total}_part")
+                self.bind(own, runtime_call(_OUT_OF[name], *value.args[1:]), s)
+                part = load_name(own)
+            plain = "subtract" if name == "subtract_into" else "add"
+            self.bind(total, runtime_call(plain, load_name(total), part), s)
+        elif isinstance(s, ast.Expr):
+            self.lines.append(ast.copy_location(ast.Expr(self.renamed(value)), s))
+        else:
+            self.bind(names_written(s)[0], value, s)
+
+    def bind(self, name: str, value: ast.Call, at: ast.stmt) -> None:
+        renamed = self.renamed(value)
+        own = self.unused(name) if name in self.versions or name in self.inputs else name
+        self.taken.add(own)
+        self.versions[name] = own
+        self.lines.append(ast.copy_location(ast.Assign([ast.Name(own, ast.Store())], renamed), at))
+
+    def renamed(self, value: ast.Call) -> ast.expr:
+        for a in value.args:
+            if isinstance(a, ast.Name) and a.id not in self.versions:
+                self.inputs.setdefault(a.id)
+        made: ast.expr = rename(value, self.versions)
+        return made
+
+    def unused(self, name: str) -> str:
+        count = 2
+        while f"{name}_{count}" in self.taken:
+            count += 1
+        return f"{name}_{count}"
+
+
+def _added_to(group: list[ast.stmt]) -> list[str]:
+    """What a chain adds to in place: not what it binds itself before."""
+    found, bound = [], set()
+    for s in group:
+        if (total := _total(s)) and total not in bound:
+            found.append(total)
+        bound.update(names_written(s))
+    return found
 
 
 def _note(group: list[ast.stmt], wanted: list[str]) -> str:

@@ -614,6 +614,8 @@ class _Pass:
                 return Operation(
                     "opaque", ANY, ("method", name), why=f"the method .{name} has no derivative rule"
                 )
+            case List() | Dict() if name == "copy" and not starred and not node.args and not keywords:
+                return self.known(list if isinstance(owner, List) else dict, [value], {})
             case List() | Dict() | Tuple() | Scalar():
                 key = ("method", name)
                 if key in RULES and not starred:

@@ -127,6 +127,8 @@ def elements_back(g: Any, x: Any) -> Any:
     """The adjoint of `x` of which `list(x)` or `tuple(x)` was made; parts of `g` may be 0.0."""
     if isinstance(x, (list, tuple)):
         return list(g)
+    if isinstance(x, dict):  # its keys, which have no derivative
+        return zeros_like(x)
     if isinstance(x, np.ndarray):
         d_x = zeros_like(x)
         for k, part in enumerate(g):

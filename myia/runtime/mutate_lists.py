@@ -9,6 +9,7 @@ from __future__ import annotations
 import bisect
 import itertools
 import operator
+from collections import deque
 from collections.abc import Callable, KeysView
 from typing import Any
 
@@ -220,7 +221,7 @@ def _permute(owner: list[Any], order: list[int]) -> Mutation:
     return None, back
 
 
-def reverse(owner: list[Any]) -> Mutation:
+def reverse(owner: list[Any] | deque[Any]) -> Mutation:
     owner.reverse()
 
     def back(shadows: Table, d_value: Any) -> dict[str, Any]:

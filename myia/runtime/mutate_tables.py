@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from myia.errors import UnsupportedMutation
-from myia.runtime.mutate_lists import Mutation, Table, copied_items, refused
+from myia.runtime.mutate_lists import Mutation, Table, copied_items, refused, reverse
 from myia.runtime.shadows import is_number
 
 Dict = dict[Any, Any]
@@ -297,17 +297,6 @@ def rotate(owner: deque[Any], n: Any = 1) -> Mutation:
     def back(shadows: Table, d_value: Any) -> dict[str, Any]:
         owner.rotate(-n)
         shadows.move_slots(owner, lambda k: (k - n) % len(owner))
-        return {}
-
-    return None, back
-
-
-def reverse(owner: deque[Any]) -> Mutation:
-    owner.reverse()
-
-    def back(shadows: Table, d_value: Any) -> dict[str, Any]:
-        owner.reverse()
-        shadows.move_slots(owner, lambda k: len(owner) - 1 - k)
         return {}
 
     return None, back

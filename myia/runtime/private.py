@@ -216,12 +216,6 @@ class _Copies:
             )
         if repeating:
             return  # a broadcast view, which nobody writes: its copy has a place for each element
-        if any(array.dtype.hasobject for _, _, array in group):
-            raise UnsupportedMutation(
-                "arrays of Python objects that share memory are written",
-                reason="such memory cannot be copied as it is",
-                remedy="pass copies, or arrays of numbers",
-            )
         start, stop = group[0][0], max(high for _, high, _ in group)
         skew = start % 64  # elements stay as aligned as they were
         memory = np.empty(stop - start + skew + 64, np.uint8)
@@ -303,7 +297,7 @@ def _hidden(x: Any) -> bool:
 
 def _not_copied(x: Any) -> UnsupportedMutation:
     return UnsupportedMutation(
-        f"an argument that is written holds a {type(x).__name__}, which cannot be copied",
+        f"an argument that is written holds an object of class {type(x).__name__}, which cannot be copied",
         reason="the caller's own must stay as it is",
         remedy="use lists, tuples, dictionaries, or objects of plain classes",
     )

@@ -148,9 +148,10 @@ PyObject* to_host(PyObject* object) {
 
 namespace {
 
-/// Whether an object is an ndarray that shows the memory of an Array: its work is ordered, NumPy's is not.
+/// Whether an object is an ndarray, made for a result, that shows the memory of an Array: its work is ordered,
+/// NumPy's is not.
 bool shows_an_array(PyObject* object) {
-  return PyArray_CheckExact(object) && PyArray_NDIM(reinterpret_cast<PyArrayObject*>(object)) &&
+  return PyArray_CheckExact(object) && Py_REFCNT(object) == 1 && PyArray_NDIM(reinterpret_cast<PyArrayObject*>(object)) &&
          known_storage(reinterpret_cast<PyArrayObject*>(object));
 }
 
@@ -164,7 +165,7 @@ PyObject* views_from_host(PyObject* sequence) {
   if (!any) return nullptr;
   Owned made(PyList_New(size));
   for (Py_ssize_t k = 0; made && k < size; ++k) {
-    PyObject* const item = from_host(items[k]);
+    PyObject* const item = shows_an_array(items[k]) ? from_host(items[k]) : Py_NewRef(items[k]);
     if (!item) return nullptr;
     PyList_SET_ITEM(made.get(), k, item);
   }

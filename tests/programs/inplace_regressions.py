@@ -1,4 +1,4 @@
-"""Programs that write in place, or leave loops, and had a wrong gradient before a review found them."""
+"""Programs that write in place, or leave loops, and had a wrong gradient or were refused until a review."""
 
 from __future__ import annotations
 
@@ -245,7 +245,33 @@ def list_of_a_global(x):
 
 X6 = np.array([0.5, -0.3, 0.8, 0.2, -0.6, 0.9])
 
+def list_copied(x):
+    items = [x * 1.0, x[1] * 2.0]
+    other = items.copy()
+    other[1] = other[1] * x[2]
+    other[0][1] = x[0]
+    other.append(x[2])
+    return (items[0] * items[0]).sum() * items[1] + other[1] * other[2]
+
+
+def table_copied(x):
+    table = {"a": x[0], "b": x[1]}
+    other = table.copy()
+    other["a"] = other["a"] * x[2]
+    return table["a"] * other["a"] + table["b"]
+
+
+def table_written_by_its_keys(x):
+    table = {"a": x[0], "b": x[1]}
+    for k in list(table):
+        table[k] = table[k] * x[2]
+    return table["a"] * table["b"]
+
+
 PROGRAMS: list[InPlace] = [
+    InPlace("list_copied", list_copied, vector(3)),
+    InPlace("table_copied", table_copied, vector(3)),
+    InPlace("table_written_by_its_keys", table_written_by_its_keys, vector(3)),
     InPlace("both_sides_leave", both_sides_leave, X6),
     InPlace("both_sides_leave_and_write", both_sides_leave_and_write, X6),
     InPlace("returns_or_leaves", returns_or_leaves, X6),
