@@ -3,7 +3,7 @@
 # fmt: off
 
 def container_arguments_grad(params, x):
-    """d container_arguments / d params, x  (tests/golden_programs.py:117), specialised for params: {'w': float64[2], 'layers': list[float]}, x: float64[1]."""
+    """d container_arguments / d params, x  (tests/golden_programs.py:117), specialised for params: {'w': float64[2], 'layers': list[float]}, x: float64[n]."""
     # -- forward ---------------------------------------------------------------
     h_saved = []                                  # 117: def container_arguments(params, x):
     item = params['w']                            # 118: h = params["w"] @ x

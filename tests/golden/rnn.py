@@ -3,16 +3,10 @@
 # fmt: off
 
 def rnn_grad(w, u, b, inputs):
-    """d rnn / d w, u, b  (tests/golden_programs.py:65), specialised for w: float64[2], u: float64[2], b: float64[1], inputs: float64[2]."""
+    """d rnn / d w, u, b  (tests/golden_programs.py:65), specialised for w: float64[n, n], u: float64[n, m], b: float64[n], inputs: float64[k, m]."""
     # -- forward ---------------------------------------------------------------
-    product_shape = rt.UNBOUND                    # 65: def rnn(w, u, b, inputs):
-    product_2_shape = rt.UNBOUND
-    total_2_shape = rt.UNBOUND
-    product_3_form = rt.UNBOUND
+    product_3_form = rt.UNBOUND                   # 65: def rnn(w, u, b, inputs):
     h_saved = []
-    product_shape_saved = []
-    product_2_shape_saved = []
-    total_2_shape_saved = []
     product_3_form_saved = []
     h = rt.zeros(3)                               # 66: h = np.zeros(3)
     loss = 0.0                                    # 67: loss = 0.0
@@ -20,17 +14,11 @@ def rnn_grad(w, u, b, inputs):
     for k in range(count):
         x = inputs[k]
         product = rt.matvec(w, h)                 # 69: h = np.tanh(w @ h + u @ x + b)
-        product_shape_saved.append(product_shape)
-        product_shape = product.shape
         product_2 = rt.matvec(u, x); del x
-        product_2_shape_saved.append(product_2_shape)
-        product_2_shape = product_2.shape
-        total_2_shape_saved.append(total_2_shape)
-        total_2 = rt.add(product, product_2, reuse=product); del product, product_2  # in place: product is dead
-        total_2_shape = total_2.shape
         h_saved.append(h); del h
         product_3_form_saved.append(product_3_form); del product_3_form  # 70: loss = loss + np.sum(h * h)
-        h, product_3 = rnn_chain(total_2, b, reuse=(total_2,)); del total_2  # 69: h = np.tanh(w @ h + u @ x + b) (one pass for lines 69 to 70)
+        h, product_3 = rnn_chain(product, product_2, b, reuse=(product, product_2))  # 69: h = np.tanh(w @ h + u @ x + b) (one pass for lines 69 to 70)
+        del product, product_2
         product_3_form = rt.form(product_3)       # 70: loss = loss + np.sum(h * h)
         loss = loss + rt.sum(product_3); del product_3
     # -- reverse ---------------------------------------------------------------
@@ -46,26 +34,21 @@ def rnn_grad(w, u, b, inputs):
         product_3_form = product_3_form_saved.pop()
         d_total = rnn_chain_2(d_product_3, h, d_h, reuse=(d_h,)); del d_h, d_product_3  # one pass for lines 69 to 70
         h = h_saved.pop()                         # 69: h = np.tanh(w @ h + u @ x + b)
-        d_total_2 = rt.sum_to(d_total, total_2_shape)
-        d_b += rt.unbroadcast(d_total, b); del d_total
-        total_2_shape = total_2_shape_saved.pop()
-        d_product = rt.sum_to(d_total_2, product_shape)
-        d_product_2 = rt.sum_to(d_total_2, product_2_shape); del d_total_2
+        d_b += d_total
         x = inputs[k]                             # 68: for x in inputs:
-        product_2_shape = product_2_shape_saved.pop()  # 69: h = np.tanh(w @ h + u @ x + b)
-        d_u_outer.add(d_product_2, x); del d_product_2, x
-        product_shape = product_shape_saved.pop()
-        d_w_outer.add(d_product, h)
-        d_h = rt.array_dot(d_product, w); del d_product
+        d_u_outer.add(d_total, x); del x          # 69: h = np.tanh(w @ h + u @ x + b)
+        d_w_outer.add(d_total, h)
+        d_h = rt.array_dot(d_total, w); del d_total
     d_u_outer.finish(); del d_u_outer             # 68: for x in inputs:
     d_w_outer.finish(); del d_w_outer
     return (d_w, d_u, d_b)
 
 
 @rt.fused
-def rnn_chain(total_2, b):
+def rnn_chain(product, product_2, b):
     """Elementwise: one pass over memory, where the operands are arrays of one shape and dtype."""
-    total = rt.add(total_2, b)                    # 69: h = np.tanh(w @ h + u @ x + b)
+    total_2 = rt.add(product, product_2)          # 69: h = np.tanh(w @ h + u @ x + b)
+    total = rt.add(total_2, b)
     h = rt.tanh(total)
     product_3 = rt.multiply(h, h)                 # 70: loss = loss + np.sum(h * h)
     return (h, product_3)

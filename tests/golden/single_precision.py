@@ -3,16 +3,16 @@
 # fmt: off
 
 def single_precision_grad(x, mean, epsilon):
-    """d single_precision / d x, epsilon  (tests/golden_programs.py:125), specialised for x: float32[2], mean: float32[1], epsilon: float32."""
+    """d single_precision / d x, epsilon  (tests/golden_programs.py:125), specialised for x: float32[n, m], mean: float32[m], epsilon: float32."""
     # -- forward ---------------------------------------------------------------
     centered, power = single_precision_chain(x, mean)  # 126: centered = x - mean (one pass for lines 126 to 127)
     power_form = rt.form(centered); del centered  # 127: return np.sqrt(np.mean(centered**2) + epsilon)
     sqrt = rt.sqrt(rt.mean(power) + epsilon); del power
     # -- reverse ---------------------------------------------------------------
     d_total = rt.quotient(rt.ones_like(sqrt), 2.0 * sqrt)  # 127: return np.sqrt(np.mean(centered**2) + epsilon)
-    d_x = rt.unbroadcast(single_precision_chain_2(x, mean, rt.spread_mean(d_total, power_form, None, False)), x)  # 126: centered = x - mean
+    d_centered = single_precision_chain_2(x, mean, rt.spread_mean(d_total, power_form, None, False))  # 126: centered = x - mean
     del power_form
-    return (d_x, d_total)
+    return (d_centered, d_total)
 
 
 @rt.fused

@@ -16,7 +16,7 @@ def stretched_backward(record, d_tanh):
 
 
 def user_call_pair_grad(x):
-    """d user_call_pair / d x  (tests/golden_programs.py:91), specialised for x: float64[1]."""
+    """d user_call_pair / d x  (tests/golden_programs.py:91), specialised for x: float64[n]."""
     # -- forward ---------------------------------------------------------------
     stretched_2, stretched_2_record = stretched_forward(x, 2.0)  # 92: return np.sum(stretched(x, 2.0) * stretched(x, 3.0))
     stretched_3, stretched_3_record = stretched_forward(x, 3.0)
