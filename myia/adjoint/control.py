@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from myia.adjoint.checkpoint import is_checkpoint, obstacle, written_contents, written_in
-from myia.adjoint.economy import compute_again, keep_shapes
+from myia.adjoint.economy import ask_others, compute_again, keep_shapes
 from myia.adjoint.handles import bind_handles
 from myia.adjoint.mirror import (
     MirrorBuilder,
@@ -64,7 +64,8 @@ def sweeps(
     they were before the forward sweep. `recorder`: counts what is kept, for a report. `economical`: what is
     cheap to compute again is not saved. `checkpointed`: loops are reversed from snapshots where they can be.
     """
-    builder = _Builder(program, reversal, _remembering(fresh), ended, restored, economical)
+    held = () if split else tuple(program.arguments)
+    builder = _Builder(program, reversal, _remembering(fresh), ended, restored, economical, held)
     mirror = builder.build(frozenset(), contents=False)
     planned = frozenset(_planned(mirror.nodes, reversal, checkpointed))
     if planned:
@@ -132,6 +133,8 @@ class _Builder:
     ended: frozenset[str]
     restored: frozenset[str]
     economical: bool
+    held: tuple[str, ...]
+    """The arguments that the caller keeps for as long as the reverse sweep runs."""
 
     def build(self, planned: frozenset[ast.stmt], contents: bool) -> _Mirror:
         """The mirrored program.
@@ -148,6 +151,7 @@ class _Builder:
             computed: frozenset[str] = frozenset()
             if self.economical:
                 computed = compute_again(nodes, self.reversal.typed, aliases, self.named, contents)
+                ask_others(nodes, self.reversal.typed, self.reversal.shapes, self.held, computed)
                 keep_shapes(nodes, self.reversal.typed, self.program.arguments, self.named, saving)
             bind_handles(nodes, self.reversal)
             count_loops(nodes)

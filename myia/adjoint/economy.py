@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import itertools
 import operator
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
@@ -15,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from myia.adjoint.code import asked_for_shape, runtime_call
+from myia.adjoint.code import asked_for_shape, load_name, runtime_call
 from myia.adjoint.mirror import Branch, Loop, Node, Point, Step, reads_of, steps_of
 from myia.analysis.alias import Aliases, is_basic
+from myia.analysis.shapes import Shapes
 from myia.parse.program import names_read, names_written
 from myia.parse.typed import Typed
 from myia.parse.types import ANY, Array, List, Tuple, is_number
@@ -254,6 +256,58 @@ def _insert_after(block: list[Node], last: int, name: str, point: Point) -> None
             _insert_after(sides[0], inner, name, point)
             return
     block.insert(last + 1, point)
+
+
+def ask_others(
+    nodes: list[Node], typed: Typed, shapes: Shapes, held: Collection[str], computed: Collection[str]
+) -> None:
+    """Where an array is asked for its shape and dtype, ask another one of the same that is there anyway.
+
+    That is one that reverse code nearby reads, or one of those `held` by the caller and never bound anew.
+    `computed`: what the reverse sweep computes again, and has only from there on.
+    """
+    read = {name for code in _codes(nodes) for name in _read_but_for_shape(code)}
+    written = {n for step in steps_of(nodes) for n in names_written(step.statement)}
+    steady = [name for name in held if name not in written]
+    for block in _blocks(nodes):
+        for k, step in enumerate(block):
+            if not isinstance(step, Step) or not isinstance(step.origin, ast.stmt):
+                continue
+            others: dict[str, str] = {}
+            for _, name in _asked_for_shape(step.code):
+                if name in read or name in steady or name in names_written(step.statement):
+                    continue
+                there = itertools.chain(steady, _read_nearby(block, k))
+                alike = (n for n in there if _alike(n, name, step.origin, typed, shapes))
+                if (other := next((n for n in alike if n not in computed), None)) is not None:
+                    others[name] = other
+            if others:
+                replacement = _ShapeOf(others, frozenset())
+                step.code = [replacement.visit(copy.deepcopy(s)) for s in step.code]
+
+
+def _alike(other: str, name: str, s: ast.stmt, typed: Typed, shapes: Shapes) -> bool:
+    """Whether two arrays have the same shape and dtype before a statement."""
+    t = typed.types.get(name, ANY)
+    if (
+        other == name
+        or typed.types.get(other) != t
+        or not isinstance(t, Array)
+        or not t.rank
+        or t.dtype is None
+    ):
+        return False
+    own = shapes.shape(s, load_name(name))
+    return own is not None and None not in own and own == shapes.shape(s, load_name(other))
+
+
+def _read_nearby(block: list[Node], k: int) -> Iterator[str]:
+    """What the reverse code of earlier steps of a block reads, if nothing from there to step `k` binds it."""
+    bound = {n for step in steps_of([block[k]]) for n in names_written(step.statement)}
+    for node in reversed(block[:k]):
+        bound.update(n for step in steps_of([node]) for n in names_written(step.statement))
+        if isinstance(node, Step):
+            yield from sorted(set(_read_but_for_shape(node.code)) - bound)
 
 
 def keep_shapes(

@@ -124,6 +124,7 @@ class Reversal:
     aliases: Aliases
     adjoint_names: dict[str, str]
     adjoint_types: dict[str, Type]
+    shapes: Shapes
     code: dict[ast.stmt, list[ast.stmt]] = field(default_factory=dict)
     branch_zeros: dict[tuple[ast.stmt, int], list[ast.stmt]] = field(default_factory=dict)
     entry_zeros: dict[ast.stmt, list[ast.stmt]] = field(default_factory=dict)
@@ -193,7 +194,7 @@ def reverse(
     """
     names = {name: fresh(f"d_{name}") for name in _in_order(typed.program, activity.active)}
     types = {names[name]: adjoint_type(typed.types.get(name, ANY)) for name in names}
-    reversal = Reversal(typed, activity, aliases, names, types)
+    reversal = Reversal(typed, activity, aliases, names, types, shapes or Shapes(typed))
     generator = Generator(
         typed,
         activity,
@@ -204,7 +205,6 @@ def reverse(
         fresh,
         uses_shadows=uses_shadows,
         result_may_be_zero=called,
-        shapes=shapes or Shapes(typed),
     )
     generator.refuse_complex()
     start = frozenset({typed.program.result}) & generator.valued
@@ -236,7 +236,6 @@ class Generator:
     analysis: AliasAnalysis
     pair_of: PairOf
     fresh: Callable[[str], str]
-    shapes: Shapes
     accumulators: frozenset[str] = field(init=False)
     at: ast.stmt = field(default_factory=ast.Pass)
     loops: list[ast.stmt] = field(default_factory=list)
@@ -659,7 +658,7 @@ class Emitter:
         """Whether the operand's shape may differ from the result's, as far as types tell."""
         if is_number(self.typed.type_of(operand)):
             return not all(is_number(self.typed.type_of(o)) for o in operation.operands.values())
-        if self.generator.shapes.same_as_result(self.statement, operand):
+        if self.generator.reversal.shapes.same_as_result(self.statement, operand):
             return False
         others = [o for o in operation.operands.values() if o is not operand]
         return not all(is_number(self.typed.type_of(o)) or _same(o, operand) or _is_none(o) for o in others)

@@ -233,7 +233,7 @@ def _give(e: Emitter, operation: Operation, g: ast.expr, scalar: bool, negative:
     """Add the cotangent of elements to what was stored in them, which may have been broadcast."""
     x, y = operation.operands["x"], operation.operands["y"]
     i = operation.operands.get("i", ast.Constant(...))
-    exact = e.generator.shapes.same_as_item(e.statement, x, i, y)
+    exact = e.generator.reversal.shapes.same_as_item(e.statement, x, i, y)
     if negative and not _is_array(e, y):  # the cotangent of a list is a list
         g, negative = ast.UnaryOp(ast.USub(), g), False
     if not exact and not (scalar and is_number(e.typed.type_of(y))):

@@ -5,9 +5,7 @@
 def rnn_grad(w, u, b, inputs):
     """d rnn / d w, u, b  (tests/golden_programs.py:65), specialised for w: float64[n, n], u: float64[n, m], b: float64[n], inputs: float64[k, m]."""
     # -- forward ---------------------------------------------------------------
-    product_3_form = rt.UNBOUND                   # 65: def rnn(w, u, b, inputs):
-    h_saved = []
-    product_3_form_saved = []
+    h_saved = []                                  # 65: def rnn(w, u, b, inputs):
     h = rt.zeros(3)                               # 66: h = np.zeros(3)
     loss = 0.0                                    # 67: loss = 0.0
     count = len(inputs)                           # 68: for x in inputs:
@@ -15,12 +13,10 @@ def rnn_grad(w, u, b, inputs):
         x = inputs[k]
         product = rt.matvec(w, h)                 # 69: h = np.tanh(w @ h + u @ x + b)
         product_2 = rt.matvec(u, x); del x
-        h_saved.append(h); del h
-        product_3_form_saved.append(product_3_form); del product_3_form  # 70: loss = loss + np.sum(h * h)
-        h, product_3 = rnn_chain(product, product_2, b, reuse=(product, product_2))  # 69: h = np.tanh(w @ h + u @ x + b) (one pass for lines 69 to 70)
+        h_saved.append(h)
+        h, total_3 = rnn_chain(product, product_2, b, reuse=(product, product_2))  # one pass for lines 69 to 70
         del product, product_2
-        product_3_form = rt.form(product_3)       # 70: loss = loss + np.sum(h * h)
-        loss = loss + rt.sum(product_3); del product_3
+        loss = loss + total_3                     # 70: loss = loss + np.sum(h * h)
     # -- reverse ---------------------------------------------------------------
     d_loss = rt.ones_like(loss)                   # 71: return loss
     d_w = rt.zeros_like(w)                        # 68: for x in inputs:
@@ -30,9 +26,7 @@ def rnn_grad(w, u, b, inputs):
     d_u_outer = rt.OuterSum(d_u)
     d_w_outer = rt.OuterSum(d_w)
     for k in reversed(range(count)):
-        d_product_3 = rt.spread(d_loss, product_3_form, None, False)  # 70: loss = loss + np.sum(h * h)
-        product_3_form = product_3_form_saved.pop()
-        d_total = rnn_chain_2(d_product_3, h, d_h, reuse=(d_h,)); del d_h, d_product_3  # one pass for lines 69 to 70
+        d_total = rnn_chain_2(rt.spread(d_loss, b, None, False), h, d_h, reuse=(d_h,)); del d_h  # 70: loss = loss + np.sum(h * h)
         h = h_saved.pop()                         # 69: h = np.tanh(w @ h + u @ x + b)
         d_b += d_total
         x = inputs[k]                             # 68: for x in inputs:
@@ -51,7 +45,8 @@ def rnn_chain(product, product_2, b):
     total = rt.add(total_2, b)
     h = rt.tanh(total)
     product_3 = rt.multiply(h, h)                 # 70: loss = loss + np.sum(h * h)
-    return (h, product_3)
+    total_3 = rt.sum(product_3)
+    return (h, total_3)
 
 
 @rt.fused
