@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import functools
 import linecache
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from types import FunctionType
 from typing import Any
@@ -247,7 +247,8 @@ class _Unit:
         ]
         back = lower.block([*seed, *both.reverse])
         end = lower.block([returned])
-        code = self.optimised(lower, reversal, both, fresh, program.arguments, sweep, back, end)
+        alike = _alike(program.arguments, axes) if "shapes" in self.optimise else []
+        code = self.optimised(lower, reversal, both, fresh, program.arguments, sweep, back, end, alike=alike)
         titled = list(zip(("forward", "reverse", ""), code.parts, strict=True))
         known = Known(code.types, both.stacks, both.plans)
         self.printer.function(
@@ -458,6 +459,7 @@ class _Unit:
         fresh: Callable[[str], str],
         given: Iterable[str],
         *parts: list[ast.stmt],
+        alike: Sequence[Sequence[str]] = (),
     ) -> Code:
         """The parts of an emitted function of the parameters `given`, optimised and ready to be printed."""
         nodes = ast.walk(lower.program.source.node)
@@ -473,8 +475,8 @@ class _Unit:
                 kept.add(result)
         kept |= {adjoint for name, adjoint in reversal.adjoint_names.items() if reversal.kept(name)}
         pinned = pinned_in([s for part in parts for s in part])
-        code = Code(list(parts), users, lower.types, frozenset(kept), fresh, both.again, pinned=pinned)
-        code = optimised(code, self.optimise, named)
+        code = Code(list(parts), users, lower.types, frozenset(kept), fresh, both.again)
+        code = optimised(replace(code, alike=alike, pinned=pinned), self.optimise, named)
         self.printer.notes.update(code.notes)
         self.chains += [(chain, lower.program.source.filename) for chain in code.chains]
         code = replace(code, parts=fold_temporaries(code.parts, users))
@@ -566,6 +568,15 @@ def _site(program: Program, kind: str, what: str, s: ast.stmt) -> Site:
 
 def _file(program: Program) -> str:
     return f"{program.source.filename}:{program.source.node.lineno}"
+
+
+def _alike(names: Sequence[str], axes: tuple[Axes | None, ...]) -> list[list[str]]:
+    """The arguments of one shape, where there are several."""
+    groups: dict[Axes, list[str]] = {}
+    for name, known in zip(names, axes, strict=False):
+        if known:
+            groups.setdefault(known, []).append(name)
+    return [group for group in groups.values() if len(group) > 1]
 
 
 def _signature(typed: Typed, axes: tuple[Axes | None, ...] = ()) -> str:

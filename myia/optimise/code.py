@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import myia.runtime as rt
@@ -69,6 +69,8 @@ class Code:
     again: frozenset[str] = frozenset()
     notes: dict[ast.stmt, str] = field(default_factory=dict)
     chains: list[Chain] = field(default_factory=list)
+    alike: Sequence[Sequence[str]] = ()
+    """Groups of arguments that have one shape."""
     pinned: frozenset[str] = frozenset()
     """What nested functions read, which no pass changes."""
 

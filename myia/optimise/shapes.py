@@ -35,8 +35,13 @@ class ShapeClasses:
         stores = Counter(n for s in statements_of(self.code.body) for n in names_written(s))
         outer = {n for s in self.code.body for n in names_written(s)}
         self.fixed = {n for n in self.code.types if stores[n] == 0 or (stores[n] == 1 and n in outer)}
+        for group in self.code.alike:
+            for name in group[1:]:
+                self.join(group[0], name)
         for s in self.code.body:
             match s:
+                case ast.Assign([ast.Name(name)], ast.Name(other)) if self.is_array(other):
+                    self.join(name, other)
                 case ast.Assign([ast.Name(name)], ast.Call(_, args) as call) if (
                     operation(call) in ELEMENTWISE
                 ):
