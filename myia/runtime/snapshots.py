@@ -1,8 +1,8 @@
 """Loops that are reversed from snapshots of their state, so that a gradient keeps a budget of memory.
 
-The first sweep runs the loop and keeps its state before some of the iterations. The reverse sweep goes back to
-the nearest snapshot, runs the loop from there to the iteration it has to reverse, keeping states on the way
-where there is room again, and runs that iteration once more with all that its reversal reads.
+The first sweep runs the loop and keeps its state before some of the iterations. The reverse sweep goes back
+to the nearest snapshot, runs the loop from there to the iteration it has to reverse, keeping states on the
+way where there is room again, and runs that iteration once more with all that its reversal reads.
 
     plan = rt.checkpoints(range(n))                 for at, stop in plan.reversed():
     for k in range(n):                                  (h,) = plan.state()
@@ -27,13 +27,11 @@ from dataclasses import dataclass, field
 from math import ceil, log2
 from typing import Any
 
-import numpy as np
-
 from myia._runtime import begin_stretch, end_stretch, memory_of, memory_stats, wait_all
 from myia.errors import MemoryBudget, UnknownArgument
 from myia.runtime.native import ARRAYS
 from myia.runtime.products import most_collected
-from myia.runtime.schedule import Thinning, positions, split
+from myia.runtime.schedule import Thinning, positions
 
 __all__ = ["checkpoints", "once"]
 
@@ -55,9 +53,9 @@ Turns = dict[tuple[Place, int], int]
 class LoopReport:
     """What a loop did in one call.
 
-    `runs`: how often it ran; `steps`: its iterations in all, `advanced`: those run again on the way to another;
-    `snapshots`: the most at once; `state`, `turn`: bytes of one, and of reversing an iteration; `planned`: the peak
-    that was planned for, in bytes.
+    `runs`: how often it ran; `steps`: its iterations in all, `advanced`: those run again on the way to
+    another; `snapshots`: the most at once; `state`, `turn`: bytes of one, and of reversing an iteration;
+    `planned`: the peak that was planned for, in bytes.
     """
 
     runs: int = 0
@@ -74,8 +72,8 @@ class Budget:
     """What one call of a gradient may take.
 
     `bytes`: the most that the runtime's arrays may be at once, beside those that were there before; None for
-    the least that does not repeat iterations more often than needed. `turns`: what reversing one iteration of a
-    loop took in earlier calls, by place and size of the state.
+    the least that does not repeat iterations more often than needed. `turns`: what reversing one iteration of
+    a loop took in earlier calls, by place and size of the state.
     """
 
     bytes: int | None
@@ -159,11 +157,11 @@ def checkpoints(
 ) -> Checkpoints:
     """The snapshots of a loop that begins.
 
-    `walk`: what it runs over, None if the number of its iterations is not known; `adjoints`: values of the program whose
-    adjoints the reverse sweep holds while it passes the loop; `sums`: those of them that collect outer products;
-    `stores`: how many statements save elements they
-    write over; `share`: how many loops, this and later ones, share the memory that is left; `rewinds`: whether
-    arrays that are written in place must be what they were before the loop once it is reversed.
+    `walk`: what it runs over, None if the number of its iterations is not known; `adjoints`: values of the
+    program whose adjoints the reverse sweep holds while it passes the loop; `sums`: those that collect
+    outer products; `stores`: how many statements save elements they write over; `share`: how many loops, this
+    and later ones, share the memory that is left; `rewinds`: whether arrays that are written in place must be
+    what they were before the loop once it is reversed.
     """
     given = getattr(_current, "budget", None) or Budget(_UNLIMITED)
     frame = sys._getframe(1)
@@ -209,6 +207,8 @@ class Checkpoints:
     _at: int = 0
     _first_sweep: bool = True
     _planned: set[int] = field(default_factory=set)
+    _order: list[int] = field(default_factory=list)
+    """The steps of `kept`, in order, in the reverse sweep."""
     _thinning: Thinning | None = None
     _state_bytes: int = 0
     _started: tuple[int, int, int, int] = (0, 0, 0, 0)
@@ -219,7 +219,7 @@ class Checkpoints:
     # -- the first sweep, and advancing -----------------------------------------------------------------
 
     def head(self, values: tuple[Any, ...], arrays: tuple[Any, ...] = ()) -> None:
-        """An iteration begins; `values`: the state, by variable; `arrays`: those that are written in place."""
+        """An iteration begins; `values`: the state, by variable; `arrays`: those written in place."""
         at = self._at
         self._at = at + 1
         if not self._first_sweep:
@@ -249,6 +249,7 @@ class Checkpoints:
         self._first_sweep = False
         for at in [at for at in self.kept if at >= self.steps]:
             del self.kept[at]
+        self._order = list(self.kept)
 
     def _begin(self, values: tuple[Any, ...], arrays: tuple[Any, ...]) -> None:
         self._keep(0, values, arrays)
@@ -286,12 +287,12 @@ class Checkpoints:
     def _choose(self) -> None:
         """Which states to keep in the first sweep."""
         if self.count is None:
-            self._thinning = Thinning(self.most, {0: 0})
+            self._thinning = Thinning(self.most)
         else:
             self._planned = set(positions(0, self.count, self.most)) - {0}
 
     def _room(self) -> int:
-        """How many snapshots there may be. Raises MemoryBudget if there is no room for the one at the start."""
+        """How many snapshots there may be. Raises MemoryBudget if there is no room for the first."""
         limit = self.budget.bytes
         if limit is None:
             return 1 + ceil(log2(self.count or 1024))
@@ -317,22 +318,23 @@ class Checkpoints:
         return self.place, self._state_bytes
 
     def _keep(self, at: int, values: tuple[Any, ...], arrays: tuple[Any, ...]) -> None:
-        copies = [(x, x.copy()) for x in _distinct(arrays)]
+        copies = [(x, x.copy()) for x in _distinct(arrays)] if arrays else []
         self.kept[at] = _Snapshot(values, copies)
+        self._order.append(at)
         self.largest = max(self.largest, len(self.kept))
 
     def _size_of(self, at: int) -> int:
         snapshot = self.kept[at]
         written = {id(x) for x, _ in snapshot.contents}
         values = sum(_size(v) for v in snapshot.values if id(v) not in written)
-        return values + sum(copy.nbytes for _, copy in snapshot.contents)
+        return values + sum(int(copy.nbytes) for _, copy in snapshot.contents)
 
     # -- the reverse sweep ------------------------------------------------------------------------------
 
     def reversed(self) -> Iterator[tuple[int, int]]:
         """For each iteration, the last first: from where the loop is run again, and the iteration itself."""
         for step in range(self.steps - 1, -1, -1):
-            at = max(k for k in self.kept if k <= step)
+            at = self._order[-1]
             wait_all()  # or this would begin beside the reversal of the iteration before, and take memory too
             self._plan(at, step)
             self._at, self._cursor = at, self._marks[at]
@@ -341,8 +343,8 @@ class Checkpoints:
             yield at, step
             if step == self.steps - 1 and self._is_limited():
                 self._end_turn()
-            if step or not self.rewinds:
-                self.kept.pop(step, None)
+            if at == step and (step or not self.rewinds):
+                del self.kept[self._order.pop()]
             del self._log[self._marks[step] :]
         if self.rewinds and self.steps:
             self._restore(self.kept.pop(0))
@@ -360,13 +362,8 @@ class Checkpoints:
 
     def _plan(self, at: int, step: int) -> None:
         """Which states to keep on the way from `at` to `step`."""
-        self._planned.clear()
         free = self.most - len(self.kept)
-        while free > 0 and step - at > 1:
-            at += split(step + 1 - at, free + 1)
-            if at < step:
-                self._planned.add(at)
-            free -= 1
+        self._planned = set(positions(at, step, free + 1)) - {at} if step - at > 1 and free > 0 else set()
 
     def turn(self) -> None:
         """The iteration that is reversed begins; the first one is measured."""
@@ -375,7 +372,7 @@ class Checkpoints:
             self._started = (int(memory_stats()["live"]), 0, begin_stretch(), 0)
 
     def _end_turn(self) -> None:
-        """What reversing an iteration took, the adjoints that stay left out: perhaps there is room for more."""
+        """What reversing an iteration took, adjoints that stay left out: perhaps there is room for more."""
         wait_all()
         live, _, around, _ = self._started
         peak = end_stretch(around)
