@@ -107,3 +107,8 @@ class Thinning:
         self._dispensable.reverse()
         self._firm.append((step, level + 1))
         return last
+
+    def shrink(self) -> int:
+        """From now on one state less is kept; gives the step whose state is dropped for it."""
+        self.most -= 1
+        return self._dispensable.pop() if self._dispensable else self._firm.pop()[0]

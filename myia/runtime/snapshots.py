@@ -82,9 +82,18 @@ class Budget:
     loops: dict[Place, LoopReport] = field(default_factory=dict)
     inner: int = 0
     """Bytes that loops inside an iteration allocated, and that reversing it does not hold at once."""
+    plans: list[Checkpoints] = field(default_factory=list)
+    """The loops that have snapshots now, in the order in which they began."""
 
     def used(self) -> int:
         return int(memory_stats()["live"]) - self.base
+
+    def gives_up(self, taker: Checkpoints) -> bool:
+        """Another loop, that with the most snapshots, lets go of one; False if there are none."""
+        able = [plan for plan in self.plans if plan is not taker and plan.can_give_up()]
+        if able:
+            max(able, key=lambda plan: len(plan.kept)).give_up()
+        return bool(able)
 
 
 _UNITS = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
@@ -141,6 +150,7 @@ def budget(given: Budget) -> Iterator[Budget]:
     try:
         yield given
     finally:
+        given.plans.clear()
         _current.budget = before
 
 
@@ -206,6 +216,7 @@ class Checkpoints:
     planned: int = 0
     _at: int = 0
     _first_sweep: bool = True
+    _reversing: bool = False
     _planned: set[int] = field(default_factory=set)
     _order: list[int] = field(default_factory=list)
     """The steps of `kept`, in order, in the reverse sweep."""
@@ -213,6 +224,11 @@ class Checkpoints:
     _state_bytes: int = 0
     _started: tuple[int, int, int, int] = (0, 0, 0, 0)
     _log: list[Any] = field(default_factory=list)
+    _noted: int = 0
+    _noted_before: int = 0
+    _each: int = 0
+    _expected: int = 0
+    """The bytes noted: now, when the iteration began, in one at most, and those there is room for."""
     _marks: list[int] = field(default_factory=list)
     _cursor: int = 0
 
@@ -232,14 +248,30 @@ class Checkpoints:
             return
         if at == 1:
             self._measure()
+        elif self._noted > self._noted_before:
+            self._make_room()
         if self._thinning is not None:
             dropped = self._thinning.dropped(at)
             if dropped != at:
                 if dropped is not None:
                     del self.kept[dropped]
                 self._keep(at, values, arrays)
-        elif at in self._planned:
+        elif at in self._planned and len(self.kept) < self.most:
             self._keep(at, values, arrays)
+
+    def _make_room(self) -> None:
+        """More was noted than expected: it takes the place of snapshots. May raise MemoryBudget."""
+        self._each = max(self._each, self._noted - self._noted_before)
+        self._noted_before = self._noted
+        while self._noted + self._each > self._expected and self._is_limited():
+            if self.most == 1:
+                raise self._refusal(self._needed() + self._noted + self._each - self._expected)
+            self.most -= 1
+            self._expected += self._state_bytes
+            if self._thinning is not None and len(self.kept) > self.most:
+                del self.kept[self._thinning.shrink()]
+            elif len(self.kept) > self.most:
+                del self.kept[next(reversed(self.kept))]
 
     def end(self, steps: int | None = None) -> None:
         """The loop has ended; `steps`: how many of its iterations are to be reversed."""
@@ -256,6 +288,7 @@ class Checkpoints:
         self._state_bytes = max(self._size_of(0), 1)
         if not self._is_limited():
             return
+        self.budget.plans.append(self)
         wait_all()
         now = memory_stats()
         self._started = int(now["live"]), int(now["allocated"]), begin_stretch(), self.budget.inner
@@ -298,21 +331,33 @@ class Checkpoints:
             return 1 + ceil(log2(self.count or 1024))
         if limit == _UNLIMITED:
             return limit
-        # Beside the snapshot at the start there is the state of now, and that of the step before.
-        held = self.budget.used() - (len(self.kept) - 1) * self._state_bytes
-        needed = held + self.turn_bytes + self.adjoints + self._state_bytes
+        self._each = self._noted_before = self._noted
+        self._expected = self._noted * (2 if self.count is None else self.count)
+        needed = self._needed()
+        while needed > limit and self.budget.gives_up(self):
+            needed = self._needed()
         if needed > limit:
-            raise MemoryBudget(
-                f"the gradient cannot do with {_spelled(limit)}",
-                reason=f"{_spelled(held)} are held when this loop is reversed, and one iteration of it takes"
-                f" {_spelled(self.turn_bytes + self.adjoints)}",
-                remedy=f"give it {_spelled(needed, up=True)} or more",
-            )
+            raise self._refusal(needed)
         more = (limit - needed) // self.share // self._state_bytes
         if self.count is not None:
             more = min(more, self.count - 1)
         self.planned = needed + more * self._state_bytes
         return 1 + more
+
+    def _needed(self) -> int:
+        """The bytes that the loop needs with one snapshot only, with what is held beside it."""
+        # Beside the snapshot at the start there is the state of now, and that of the step before.
+        held = self.budget.used() - (len(self.kept) - 2) * self._state_bytes + self._expected - self._noted
+        return held + self.turn_bytes + self.adjoints
+
+    def _refusal(self, needed: int) -> MemoryBudget:
+        turn = self.turn_bytes + self.adjoints
+        return MemoryBudget(
+            f"the gradient cannot do with {_spelled(self.budget.bytes or 0)}",
+            reason=f"{_spelled(needed - turn)} are held when this loop is reversed, and one iteration of it"
+            f" takes {_spelled(turn)}",
+            remedy=f"give it {_spelled(needed, up=True)} or more",
+        )
 
     def _key(self) -> tuple[Place, int]:
         return self.place, self._state_bytes
@@ -329,10 +374,22 @@ class Checkpoints:
         values = sum(_size(v) for v in snapshot.values if id(v) not in written)
         return values + sum(int(copy.nbytes) for _, copy in snapshot.contents)
 
+    # -- what other loops need --------------------------------------------------------------------------
+
+    def can_give_up(self) -> bool:
+        return not self._first_sweep and len(self.kept) > 1
+
+    def give_up(self) -> None:
+        """Let go of the last snapshot; if the loop is being reversed, its place is given up for good."""
+        del self.kept[self._order.pop()]
+        if self._reversing:
+            self.most = len(self.kept)
+
     # -- the reverse sweep ------------------------------------------------------------------------------
 
     def reversed(self) -> Iterator[tuple[int, int]]:
         """For each iteration, the last first: from where the loop is run again, and the iteration itself."""
+        self._reversing = True
         for step in range(self.steps - 1, -1, -1):
             at = self._order[-1]
             wait_all()  # or this would begin beside the reversal of the iteration before, and take memory too
@@ -343,7 +400,7 @@ class Checkpoints:
             yield at, step
             if step == self.steps - 1 and self._is_limited():
                 self._end_turn()
-            if at == step and (step or not self.rewinds):
+            if self._order[-1] == step and (step or not self.rewinds):
                 del self.kept[self._order.pop()]
             del self._log[self._marks[step] :]
         if self.rewinds and self.steps:
@@ -351,6 +408,7 @@ class Checkpoints:
         self._report()
 
     def _report(self) -> None:
+        self._close()
         found = self.budget.loops.setdefault(self.place, LoopReport())
         found.runs += 1
         found.steps += self.steps
@@ -359,6 +417,10 @@ class Checkpoints:
         found.state = max(found.state, self._state_bytes)
         found.turn = max(found.turn, self.turn_bytes)
         found.planned = max(found.planned, self.planned)
+
+    def _close(self) -> None:
+        if self in self.budget.plans:
+            self.budget.plans.remove(self)
 
     def _plan(self, at: int, step: int) -> None:
         """Which states to keep on the way from `at` to `step`."""
@@ -372,15 +434,13 @@ class Checkpoints:
             self._started = (int(memory_stats()["live"]), 0, begin_stretch(), 0)
 
     def _end_turn(self) -> None:
-        """What reversing an iteration took, adjoints that stay left out: perhaps there is room for more."""
+        """What reversing an iteration took, adjoints that stay left out: the next call can plan with it.
+
+        This one keeps to its plan, or else less memory asked could mean more memory used.
+        """
         wait_all()
         live, _, around, _ = self._started
-        peak = end_stretch(around)
-        self.budget.turns[self._key()] = peak - live
-        if self.budget.bytes is not None and peak - live < self.turn_bytes:
-            free = (self.budget.bytes - (peak - self.budget.base)) // self._state_bytes // self.share - 2
-            self.most = max(self.most, len(self.kept) + free)
-        self.turn_bytes = peak - live
+        self.turn_bytes = self.budget.turns[self._key()] = end_stretch(around) - live
 
     def state(self) -> tuple[Any, ...]:
         """The variables as they were where the loop is run again from."""
@@ -395,6 +455,7 @@ class Checkpoints:
     def again(self) -> tuple[Any, ...]:
         """The block is run again, and reversed at once; the variables as they were before it."""
         wait_all()
+        self._close()
         self._at = self._cursor = 0
         snapshot = self.kept[0]
         if not self.rewinds:
@@ -411,6 +472,7 @@ class Checkpoints:
     def record(self, value: Any) -> Any:
         """Note a value that would be another one if it were computed again; gives it."""
         self._log.append(value.copy() if isinstance(value, ARRAYS) else value)
+        self._noted += _size(value)
         return value
 
     def replay(self) -> Any:
