@@ -39,14 +39,14 @@ def least(refusal: MemoryBudget) -> int:
     return int(found[1]) * UNITS[found[2]]
 
 
-def allowed(function: Any, args: Any, budget: int) -> int:
+def allowed(function: Any, args: Any, budget: int, **options: Any) -> int:
     """The budget, or the least that will do if that is more.
 
     A refusal tells what the loop at hand needs. Only a later one, or one inside it, may ask for more.
     """
-    for _ in range(3):
+    for _ in range(6):
         try:
-            value_and_grad(function, memory=budget)(*args)
+            value_and_grad(function, memory=budget, **options)(*args)
         except MemoryBudget as refusal:
             named = least(refusal)
             if named <= budget:
@@ -54,7 +54,7 @@ def allowed(function: Any, args: Any, budget: int) -> int:
             budget = named
         else:
             return budget
-    raise AssertionError("refused three times")
+    raise AssertionError("refused again and again")
 
 
 def least_budget(function: Any, *args: Any) -> int:
