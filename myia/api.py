@@ -44,6 +44,7 @@ from myia.pipeline import Compiled, compile_gradient
 from myia.report import MemoryReport, Recorder
 from myia.runtime import marks
 from myia.runtime.adjoints import like
+from myia.runtime.disk import Folder
 from myia.runtime.snapshots import Budget, Turns, budget, memory_budget
 
 Wrt = int | str | tuple[int | str, ...]
@@ -60,6 +61,7 @@ def grad(
     donate: Donate = (),
     optimise: Optimise = True,
     memory: Memory = None,
+    disk: Folder = None,
 ) -> Gradient: ...
 @overload
 def grad(
@@ -69,6 +71,7 @@ def grad(
     donate: Donate = (),
     optimise: Optimise = True,
     memory: Memory = None,
+    disk: Folder = None,
 ) -> Callable[[Callable[..., Any]], Gradient]: ...
 def grad(
     function: Callable[..., Any] | None = None,
@@ -77,6 +80,7 @@ def grad(
     donate: Donate = (),
     optimise: Optimise = True,
     memory: Memory = None,
+    disk: Folder = None,
 ) -> Any:
     """The gradient of a real-valued function, as a function of the same arguments.
 
@@ -95,7 +99,9 @@ def grad(
     bytes, a float for a part of the memory that is free now, or "minimal". Loops are then reversed from
     snapshots of their state, as many as there is room for, and run again from there; the gradient is the same
     to the last bit. Raises MemoryBudget, with the least that will do, if there is not enough. None, the
-    default, keeps what it needs.
+    default, keeps what it needs. `disk` is a folder for snapshots that memory has no room for, which would
+    otherwise be computed again: they go to files there, which are gone when the call ends. Raises
+    SnapshotFile if one cannot be written, or does not come back as it was.
 
     Works as a decorator, `@grad` or `@grad(wrt="w")`. Compiling happens at the first call for each
     combination of argument types.
@@ -108,8 +114,8 @@ def grad(
     0.918216819549
     """
     if function is None:
-        return functools.partial(grad, wrt=wrt, donate=donate, optimise=optimise, memory=memory)
-    return Gradient(function, wrt, with_value=False, donate=donate, optimise=optimise, memory=memory)
+        return functools.partial(grad, wrt=wrt, donate=donate, optimise=optimise, memory=memory, disk=disk)
+    return Gradient(function, wrt, False, donate, optimise, memory, disk)
 
 
 @overload
@@ -120,6 +126,7 @@ def value_and_grad(
     donate: Donate = (),
     optimise: Optimise = True,
     memory: Memory = None,
+    disk: Folder = None,
 ) -> Gradient: ...
 @overload
 def value_and_grad(
@@ -129,6 +136,7 @@ def value_and_grad(
     donate: Donate = (),
     optimise: Optimise = True,
     memory: Memory = None,
+    disk: Folder = None,
 ) -> Callable[[Callable[..., Any]], Gradient]: ...
 def value_and_grad(
     function: Callable[..., Any] | None = None,
@@ -137,11 +145,14 @@ def value_and_grad(
     donate: Donate = (),
     optimise: Optimise = True,
     memory: Memory = None,
+    disk: Folder = None,
 ) -> Any:
     """Like `grad`, but gives the pair of the function's value and its gradient."""
     if function is None:
-        return functools.partial(value_and_grad, wrt=wrt, donate=donate, optimise=optimise, memory=memory)
-    return Gradient(function, wrt, with_value=True, donate=donate, optimise=optimise, memory=memory)
+        return functools.partial(
+            value_and_grad, wrt=wrt, donate=donate, optimise=optimise, memory=memory, disk=disk
+        )
+    return Gradient(function, wrt, True, donate, optimise, memory, disk)
 
 
 def explain(
@@ -202,6 +213,7 @@ class Gradient:
         donate: Donate = (),
         optimise: Optimise = True,
         memory: Memory = None,
+        disk: Folder = None,
     ) -> None:
         if isinstance(function, Gradient):
             raise UnsupportedSyntax(
@@ -220,7 +232,7 @@ class Gradient:
         self.donate = donate
         self.optimise = _optimisations(optimise)
         self.memory = memory
-        self._budget = memory_budget(memory)
+        self._budget = memory_budget(memory, disk)
         self._turns: Turns = {}
         self.with_value = with_value
         self._single = not isinstance(wrt, tuple)
@@ -261,14 +273,14 @@ class Gradient:
 
     def _run(self, compiled: Compiled, arguments: tuple[Any, ...]) -> tuple[Any, Budget | None]:
         """What the emitted function gives, and the budget that it kept."""
+        if self._budget is not None:
+            with budget(self._budget(self._turns)) as limits:
+                return compiled.run(*(enter(arguments) if compiled.takes_arrays else arguments)), limits
         given = enter(arguments) if compiled.takes_arrays else arguments
-        if self._budget is None:
-            if enforces_marks():
-                with marks.call():
-                    return compiled.run(*given), None
-            return compiled.run(*given), None
-        with budget(self._budget(self._turns)) as limits:
-            return compiled.run(*given), limits
+        if enforces_marks():
+            with marks.call():
+                return compiled.run(*given), None
+        return compiled.run(*given), None
 
     def __get__(self, owner: Any, kind: type | None = None) -> Any:
         return self if owner is None else MethodType(self, owner)
@@ -310,6 +322,7 @@ class Gradient:
                 self.with_value,
                 optimise=tuple(self.optimise),
                 memory=kwargs.pop("memory"),
+                disk=None if "disk" in self._parameters.names else kwargs.pop("disk", None),
             )
             return other.memory_report(*args, **kwargs)
         _, arguments = self._compiled_for(args, kwargs)

@@ -100,3 +100,7 @@ class RecursionDepth(MyiaError, RecursionError):
 
 class MemoryBudget(MyiaError, MemoryError):
     """The memory that a gradient may take is less than the least it can do with."""
+
+
+class SnapshotFile(MyiaError, OSError):
+    """A snapshot of `disk=` could not be written, or did not come back from its file as it was."""

@@ -123,6 +123,7 @@ class MemoryReport:
                 "of bytes",
                 "one back",
                 "planned",
+                "on disk",
             )
             tables += [
                 "loops that are reversed from snapshots:",
@@ -165,7 +166,8 @@ def _loop(place: tuple[str, int], found: LoopReport) -> tuple[str, ...]:
     filename, line = place
     counts = (found.runs, found.steps, found.advanced, found.snapshots, found.state, found.turn)
     text = linecache.getline(filename, line).strip()
-    return (str(line), text, *map(str, counts), _size(found.planned))
+    on_disk = f"{found.filed} of {_size(found.file_bytes // found.filed)}" if found.filed else "none"
+    return (str(line), text, *map(str, counts), _size(found.planned), on_disk)
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:

@@ -94,6 +94,17 @@ def state_of(loop: Loop, reversal: Reversal, read: set[str]) -> LoopState:
     return LoopState(tuple(sorted(read & written_in(loop) - own)), tuple(sorted(arrays)))
 
 
+def is_fixed(loop: Loop, reversal: Reversal, state: LoopState) -> bool:
+    """Whether arrays of the state must stay the objects they are.
+
+    By their memory their adjoints are found, or the loop asks which one a variable holds.
+    """
+    shadowed = (reversal.aliases.class_of(n) in reversal.aliases.shadowed for n in state.variables)
+    found = any(s for s, n in zip(shadowed, state.variables, strict=True) if n not in state.arrays)
+    tests = (inner for step in steps_of([loop]) for inner in ast.walk(step.statement))
+    return found or any(isinstance(t, ast.Is | ast.IsNot) for t in tests)
+
+
 def is_effect(step: Step) -> bool:
     """Whether a step is there for its effect, which must not be repeated."""
     return isinstance(step.statement, (ast.Expr, ast.Assert))

@@ -25,6 +25,7 @@ from myia.adjoint.checkpoint import (
     differs_each_time,
     is_checkpoint,
     is_effect,
+    is_fixed,
     state_of,
     written_contents,
 )
@@ -327,6 +328,7 @@ class Weaver:
                 "stores": ast.Constant(stores) if stores else None,
                 "share": ast.Constant(1 + later) if later else None,
                 "rewinds": ast.Constant(True) if rewinds else None,
+                "fixed": ast.Constant(True) if is_fixed(loop, self.reversal, self._state(loop)) else None,
             }
             made.value.keywords = [ast.keyword(n, v) for n, v in given.items() if v is not None]
 

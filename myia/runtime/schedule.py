@@ -17,8 +17,7 @@ Iaccarino 2009, "Minimal repetition dynamic checkpointing algorithm for unsteady
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from math import comb
+from math import comb, inf
 
 
 def repetitions(steps: int, snapshots: int) -> int:
@@ -64,41 +63,52 @@ def positions(start: int, end: int, snapshots: int) -> list[int]:
     return found
 
 
-@dataclass
 class Thinning:
     """Which states to keep of a loop whose number of steps is not known: at most `most`, the first always.
 
     Each kept state has a level. One is dispensable if a later one has a higher level. When all places are
-    taken, a new state replaces a dispensable one, or else the last, one level above it.
+    taken, a new state replaces the last dispensable one, or else the last of all, one level above it. A step
+    takes constant time, on average: new ones become dispensable only when there are none left, and the levels
+    of the others never rise from one to the next.
+
+    >>> thinning = Thinning(3)
+    >>> [thinning.dropped(step) for step in range(1, 8)]
+    [None, None, 2, 1, 4, 5, 3]
+    >>> thinning.kept
+    [0, 6, 7]
     """
 
-    most: int
-    levels: dict[int, int] = field(default_factory=dict)
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._firm: list[tuple[int, float]] = [(0, inf)]
+        """Those that are not dispensable, with their levels, in order; and those that are."""
+        self._dispensable: list[int] = []
+
+    @property
+    def kept(self) -> list[int]:
+        return sorted([*self._dispensable, *(at for at, _ in self._firm)])
 
     def dropped(self, step: int) -> int | None:
         """Keep the state before `step`, the next one; gives the step whose state is dropped for it, if any.
 
         It may be `step` itself, if there is room for the first state only.
         """
-        if len(self.levels) < self.most:
-            self.levels[step] = 0
+        if self.most == 1:
+            return step
+        if len(self._firm) + len(self._dispensable) < self.most:
+            self._firm.append((step, 0))
             return None
-        kept = sorted(self.levels)[1:]
-        if not kept:
-            return step
-        highest = -1
-        dispensable = None
-        for at in reversed(kept):
-            if self.levels[at] < highest:
-                dispensable = at
-                break
-            highest = max(highest, self.levels[at])
-        if dispensable is not None:
-            self.levels[step] = 0
-            del self.levels[dispensable]
-            return dispensable
-        last = kept[-1]
-        if last != step - 1:
-            return step
-        self.levels[step] = self.levels.pop(last) + 1
+        if self._dispensable:
+            self._firm.append((step, 0))
+            return self._dispensable.pop()
+        last, level = self._firm.pop()
+        while self._firm[-1][1] <= level:
+            self._dispensable.append(self._firm.pop()[0])
+        self._dispensable.reverse()
+        self._firm.append((step, level + 1))
         return last
+
+    def shrink(self) -> int:
+        """From now on one state less is kept; gives the step whose state is dropped for it."""
+        self.most -= 1
+        return self._dispensable.pop() if self._dispensable else self._firm.pop()[0]

@@ -1,8 +1,8 @@
 """Loops that are reversed from snapshots of their state, so that a gradient keeps a budget of memory.
 
-The first sweep runs the loop and keeps its state before some of the iterations. The reverse sweep goes back to
-the nearest snapshot, runs the loop from there to the iteration it has to reverse, keeping states on the way
-where there is room again, and runs that iteration once more with all that its reversal reads.
+The first sweep runs the loop and keeps its state before some of the iterations. The reverse sweep goes back
+to the nearest snapshot, runs the loop from there to the iteration it has to reverse, keeping states on the
+way where there is room again, and runs that iteration once more with all that its reversal reads.
 
     plan = rt.checkpoints(range(n))                 for at, stop in plan.reversed():
     for k in range(n):                                  (h,) = plan.state()
@@ -13,6 +13,12 @@ where there is room again, and runs that iteration once more with all that its r
 
 How many snapshots there is room for is measured: what is live when the loop begins, the size of a state, and
 what the first iteration allocates. Which states they hold is decided in `schedule.py`.
+
+If there is a folder for it, what memory has no room for goes there, on two levels (as in Stumm & Walther
+2009, "MultiStage approaches for optimal offline checkpointing"; for a disk that is never full: Aupy,
+Herrmann, Hovland & Robert 2016, "Optimal multistage algorithm for adjoint computation"). With s snapshots in
+memory there is a file every s + 1 iterations, since s snapshots reverse C(s + 1, s) steps with none run again
+more than once. Where the number of iterations is known, the last s states stay in memory.
 """
 
 from __future__ import annotations
@@ -29,14 +35,18 @@ from typing import Any
 
 from myia._runtime import begin_stretch, end_stretch, memory_of, memory_stats, wait_all
 from myia.errors import MemoryBudget, UnknownArgument
+from myia.runtime.disk import MOST_PENDING, Filed, Files, Folder, arrays_in, folder_of, identity, part_of
 from myia.runtime.native import ARRAYS
 from myia.runtime.products import most_collected
-from myia.runtime.schedule import Thinning, positions, split
+from myia.runtime.schedule import Thinning, positions
 
 __all__ = ["checkpoints", "once"]
 
 _UNLIMITED = 1 << 62
 """The budget where none was given, in bytes."""
+
+_HEADER = 128
+"""The bytes that an array of the runtime takes beside its elements: `runtime/storage/storage.cpp`."""
 
 
 # -- the budget of a call ------------------------------------------------------------------------------
@@ -53,9 +63,10 @@ Turns = dict[tuple[Place, int], int]
 class LoopReport:
     """What a loop did in one call.
 
-    `runs`: how often it ran; `steps`: its iterations in all, `advanced`: those run again on the way to another;
-    `snapshots`: the most at once; `state`, `turn`: bytes of one, and of reversing an iteration; `planned`: the peak
-    that was planned for, in bytes.
+    `runs`: how often it ran; `steps`: its iterations in all, `advanced`: those run again on the way to
+    another; `snapshots`: the most at once; `state`, `turn`: bytes of one, and of reversing an iteration;
+    `planned`: the peak that was planned for, in bytes; `filed`: states that went to files, `file_bytes`: the
+    bytes of those.
     """
 
     runs: int = 0
@@ -65,6 +76,8 @@ class LoopReport:
     state: int = 0
     turn: int = 0
     planned: int = 0
+    filed: int = 0
+    file_bytes: int = 0
 
 
 @dataclass
@@ -72,39 +85,52 @@ class Budget:
     """What one call of a gradient may take.
 
     `bytes`: the most that the runtime's arrays may be at once, beside those that were there before; None for
-    the least that does not repeat iterations more often than needed. `turns`: what reversing one iteration of a
-    loop took in earlier calls, by place and size of the state.
+    the least that does not repeat iterations more often than needed. `turns`: what reversing one iteration of
+    a loop took in earlier calls, by place and size of the state. `disk`: the folder for what memory has no
+    room for.
     """
 
     bytes: int | None
     turns: Turns = field(default_factory=dict)
+    disk: str | None = None
+    files: Files | None = None
     base: int = 0
     loops: dict[Place, LoopReport] = field(default_factory=dict)
     inner: int = 0
     """Bytes that loops inside an iteration allocated, and that reversing it does not hold at once."""
+    plans: list[Checkpoints] = field(default_factory=list)
+    """The loops that have snapshots now, in the order in which they began."""
 
     def used(self) -> int:
         return int(memory_stats()["live"]) - self.base
+
+    def gives_up(self, taker: Checkpoints) -> bool:
+        """Another loop, that with the most snapshots, lets go of one; False if there are none."""
+        able = [plan for plan in self.plans if plan is not taker and plan.can_give_up()]
+        if able:
+            max(able, key=lambda plan: len(plan.kept)).give_up()
+        return bool(able)
 
 
 _UNITS = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
 
 
-def memory_budget(given: int | float | str | None) -> Budgets | None:
+def memory_budget(given: int | float | str | None, disk: Folder = None) -> Budgets | None:
     """What makes the budget of a call, from what the user asked for. Raises UnknownArgument."""
+    folder = folder_of(disk, given)
     if given is None:
         return None
     if given == "minimal":
-        return lambda turns: Budget(None, turns)
+        return lambda turns: Budget(None, turns, folder)
     if isinstance(given, str):
         match = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([kmg]?i?b)\s*", given, re.IGNORECASE)
         if match is not None and match[2].lower() in _UNITS:
             most = int(float(match[1]) * _UNITS[match[2].lower()])
-            return lambda turns: Budget(most, turns)
+            return lambda turns: Budget(most, turns, folder)
     elif isinstance(given, float) and 0.0 < given <= 1.0:
-        return lambda turns: Budget(int(given * _free_memory()), turns)
+        return lambda turns: Budget(int(given * _free_memory()), turns, folder)
     elif isinstance(given, int) and not isinstance(given, bool) and given > 0:
-        return lambda turns: Budget(given, turns)
+        return lambda turns: Budget(given, turns, folder)
     raise UnknownArgument(
         f"memory={given!r} is no amount of memory",
         reason="it is the most that the arrays of a gradient may take",
@@ -137,11 +163,15 @@ def budget(given: Budget) -> Iterator[Budget]:
     before = getattr(_current, "budget", None)
     given.base = int(memory_stats()["live"])
     given.loops.clear()
+    given.files = None if given.disk is None else Files(given.disk)
     _current.budget = given
     try:
         yield given
     finally:
         _current.budget = before
+        given.plans.clear()
+        if given.files is not None:
+            given.files.close()
 
 
 # -- one loop ----------------------------------------------------------------------------------------------
@@ -154,21 +184,23 @@ def checkpoints(
     stores: int = 0,
     share: int = 1,
     rewinds: bool = False,
+    fixed: bool = False,
 ) -> Checkpoints:
     """The snapshots of a loop that begins.
 
-    `walk`: what it runs over, None if the number of its iterations is not known; `adjoints`: values of the program whose
-    adjoints the reverse sweep holds while it passes the loop; `sums`: those of them that collect outer products;
-    `stores`: how many statements save elements they
-    write over; `share`: how many loops, this and later ones, share the memory that is left; `rewinds`: whether
-    arrays that are written in place must be what they were before the loop once it is reversed.
+    `walk`: what it runs over, None if the number of its iterations is not known; `adjoints`: values of the
+    program whose adjoints the reverse sweep holds while it passes the loop; `sums`: those that collect
+    outer products; `stores`: how many statements save elements they write over; `share`: how many loops, this
+    and later ones, share the memory that is left; `rewinds`: whether arrays that are written in place must be
+    what they were before the loop once it is reversed; `fixed`: whether arrays of the state must stay the
+    objects they are, since their memory says which adjoint is theirs.
     """
     given = getattr(_current, "budget", None) or Budget(_UNLIMITED)
     frame = sys._getframe(1)
     place = frame.f_code.co_filename, frame.f_lineno
     count = None if walk is None else len(walk)
     held = sum(map(_size, adjoints)) + sum(map(most_collected, sums))
-    return Checkpoints(given, place, count, held, stores, share, rewinds)
+    return Checkpoints(given, place, count, held, stores, share, rewinds, fixed)
 
 
 def once() -> range:
@@ -194,6 +226,7 @@ class Checkpoints:
     stores: int
     share: int
     rewinds: bool
+    fixed: bool = False
     steps: int = 0
     most: int = 1
     """How many snapshots there may be at once."""
@@ -202,22 +235,36 @@ class Checkpoints:
     turn_bytes: int = 0
     """The bytes that reversing one iteration takes, as expected before and measured then."""
     kept: dict[int, _Snapshot] = field(default_factory=dict)
+    filed: list[tuple[int, list[Any], Filed]] = field(default_factory=list)
+    """The states that are in files, in order: the step, the arrays that are written into, the file."""
     largest: int = 0
     planned: int = 0
+    _files: Files | None = None
+    """Where states go that memory has no room for; None as long as there is room."""
+    _filed_count: int = 0
+    _filed_bytes: int = 0
     _at: int = 0
     _first_sweep: bool = True
+    _reversing: bool = False
     _planned: set[int] = field(default_factory=set)
+    _order: list[int] = field(default_factory=list)
+    """The steps of `kept`, in order, in the reverse sweep."""
     _thinning: Thinning | None = None
     _state_bytes: int = 0
     _started: tuple[int, int, int, int] = (0, 0, 0, 0)
     _log: list[Any] = field(default_factory=list)
+    _noted: int = 0
+    _noted_before: int = 0
+    _each: int = 0
+    _expected: int = 0
+    """The bytes noted: now, when the iteration began, in one at most, and those there is room for."""
     _marks: list[int] = field(default_factory=list)
     _cursor: int = 0
 
     # -- the first sweep, and advancing -----------------------------------------------------------------
 
     def head(self, values: tuple[Any, ...], arrays: tuple[Any, ...] = ()) -> None:
-        """An iteration begins; `values`: the state, by variable; `arrays`: those that are written in place."""
+        """An iteration begins; `values`: the state, by variable; `arrays`: those written in place."""
         at = self._at
         self._at = at + 1
         if not self._first_sweep:
@@ -230,14 +277,39 @@ class Checkpoints:
             return
         if at == 1:
             self._measure()
-        if self._thinning is not None:
-            dropped = self._thinning.dropped(at)
-            if dropped != at:
-                if dropped is not None:
-                    del self.kept[dropped]
-                self._keep(at, values, arrays)
-        elif at in self._planned:
+        elif self._noted > self._noted_before:
+            self._make_room()
+        if self._files is not None:
+            self._head_on_disk(self._files, at, values, arrays)
+        elif self._thinning is not None:
+            self._thin(at, values, arrays)
+        elif at in self._planned and len(self.kept) < self.most:
             self._keep(at, values, arrays)
+
+    def _thin(self, at: int, values: tuple[Any, ...], arrays: tuple[Any, ...]) -> None:
+        assert self._thinning is not None
+        if len(self.kept) == self.most and (files := self._can_file()) is not None:
+            self._go_to_disk(files)
+            return
+        dropped = self._thinning.dropped(at)
+        if dropped != at:
+            if dropped is not None:
+                del self.kept[dropped]
+            self._keep(at, values, arrays)
+
+    def _make_room(self) -> None:
+        """More was noted than expected: it takes the place of snapshots. May raise MemoryBudget."""
+        self._each = max(self._each, self._noted - self._noted_before)
+        self._noted_before = self._noted
+        while self._noted + self._each > self._expected and self._is_limited():
+            if self.most == 1:
+                raise self._refusal(self._needed() + self._noted + self._each - self._expected)
+            self.most -= 1
+            self._expected += self._state_bytes
+            if self._thinning is not None and self._files is None and len(self.kept) > self.most:
+                del self.kept[self._thinning.shrink()]
+            elif len(self.kept) > self.most:
+                del self.kept[next(reversed(self.kept))]
 
     def end(self, steps: int | None = None) -> None:
         """The loop has ended; `steps`: how many of its iterations are to be reversed."""
@@ -247,12 +319,18 @@ class Checkpoints:
         self._first_sweep = False
         for at in [at for at in self.kept if at >= self.steps]:
             del self.kept[at]
+        if self._files is not None:
+            self._files.wait()
+            while self.filed and self.filed[-1][0] >= self.steps:
+                self._files.drop(self.filed.pop()[-1])
+        self._order = list(self.kept)
 
     def _begin(self, values: tuple[Any, ...], arrays: tuple[Any, ...]) -> None:
         self._keep(0, values, arrays)
         self._state_bytes = max(self._size_of(0), 1)
         if not self._is_limited():
             return
+        self.budget.plans.append(self)
         wait_all()
         now = memory_stats()
         self._started = int(now["live"]), int(now["allocated"]), begin_stretch(), self.budget.inner
@@ -283,55 +361,135 @@ class Checkpoints:
 
     def _choose(self) -> None:
         """Which states to keep in the first sweep."""
-        if self.count is None:
-            self._thinning = Thinning(self.most, {0: 0})
+        if self.count is not None and self.most < self.count and (files := self._can_file()) is not None:
+            self._go_to_disk(files)
+        elif self.count is None:
+            self._thinning = Thinning(self.most)
         else:
             self._planned = set(positions(0, self.count, self.most)) - {0}
 
     def _room(self) -> int:
-        """How many snapshots there may be. Raises MemoryBudget if there is no room for the one at the start."""
+        """How many snapshots there may be. Raises MemoryBudget if there is no room for the first."""
         limit = self.budget.bytes
         if limit is None:
             return 1 + ceil(log2(self.count or 1024))
         if limit == _UNLIMITED:
             return limit
-        # Beside the snapshot at the start there is the state of now, and that of the step before.
-        held = self.budget.used() - (len(self.kept) - 1) * self._state_bytes
-        needed = held + self.turn_bytes + self.adjoints + self._state_bytes
+        self._each = self._noted_before = self._noted
+        self._expected = self._noted * (2 if self.count is None else self.count)
+        needed = self._needed()
+        while needed > limit and self.budget.gives_up(self):
+            needed = self._needed()
         if needed > limit:
-            raise MemoryBudget(
-                f"the gradient cannot do with {_spelled(limit)}",
-                reason=f"{_spelled(held)} are held when this loop is reversed, and one iteration of it takes"
-                f" {_spelled(self.turn_bytes + self.adjoints)}",
-                remedy=f"give it {_spelled(needed, up=True)} or more",
-            )
+            raise self._refusal(needed)
         more = (limit - needed) // self.share // self._state_bytes
         if self.count is not None:
             more = min(more, self.count - 1)
         self.planned = needed + more * self._state_bytes
         return 1 + more
 
+    def _needed(self) -> int:
+        """The bytes that the loop needs with one snapshot only, with what is held beside it."""
+        # Beside the snapshot at the start there is the state of now, and that of the step before.
+        held = self.budget.used() - (len(self.kept) - 2) * self._state_bytes + self._expected - self._noted
+        return held + self.turn_bytes + self.adjoints
+
+    def _refusal(self, needed: int) -> MemoryBudget:
+        turn = self.turn_bytes + self.adjoints
+        return MemoryBudget(
+            f"the gradient cannot do with {_spelled(self.budget.bytes or 0)}",
+            reason=f"{_spelled(needed - turn)} are held when this loop is reversed, and one iteration of it"
+            f" takes {_spelled(turn)}",
+            remedy=f"give it {_spelled(needed, up=True)} or more",
+        )
+
     def _key(self) -> tuple[Place, int]:
         return self.place, self._state_bytes
 
     def _keep(self, at: int, values: tuple[Any, ...], arrays: tuple[Any, ...]) -> None:
-        copies = [(x, x.copy()) for x in _distinct(arrays)]
+        copies = [(x, x.copy()) for x in _distinct(arrays)] if arrays else []
         self.kept[at] = _Snapshot(values, copies)
+        self._order.append(at)
         self.largest = max(self.largest, len(self.kept))
 
     def _size_of(self, at: int) -> int:
         snapshot = self.kept[at]
         written = {id(x) for x, _ in snapshot.contents}
         values = sum(_size(v) for v in snapshot.values if id(v) not in written)
-        return values + sum(copy.nbytes for _, copy in snapshot.contents)
+        return values + sum(_size(copy) for _, copy in snapshot.contents)
+
+    # -- on disk ------------------------------------------------------------------------------------------
+
+    def _can_file(self) -> Files | None:
+        """The files of the call, if the state is of arrays that can go there."""
+        files = self.budget.files
+        if files is None or self.fixed:
+            return None
+        first = self.kept[0]
+        arrays = [*arrays_in(first.values), *(copy for _, copy in first.contents)]
+        return files if arrays and all(part_of(x) is not None for x in arrays) else None
+
+    def _go_to_disk(self, files: Files) -> None:
+        """From now on states go to files; so does the first, and the others in memory are let go of."""
+        self._files = files
+        first = self.kept[0]
+        self.kept.clear()
+        self._file(files, 0, first)
+
+    def _head_on_disk(self, files: Files, at: int, values: tuple[Any, ...], arrays: tuple[Any, ...]) -> None:
+        if self.count is not None and at >= self.count - self.most:
+            if len(self.kept) < self.most:
+                files.wait(self.most - len(self.kept) - 1)
+                self._keep(at, values, arrays)
+        elif at - self.filed[-1][0] > self.most:
+            most = min(self.most, MOST_PENDING)
+            files.wait(most - 1)
+            distinct = _distinct(arrays) if arrays else []
+            # With room for one state, the arrays themselves are written before the program goes on.
+            copies = [(x, x if most == 1 and part_of(x) is not None else x.copy()) for x in distinct]
+            self._file(files, at, _Snapshot(values, copies))
+            if most == 1:
+                files.wait()
+
+    def _file(self, files: Files, at: int, snapshot: _Snapshot) -> None:
+        written = [x for x, _ in snapshot.contents]
+        filed = files.put(
+            snapshot.values, set(map(identity, written)), [copy for _, copy in snapshot.contents]
+        )
+        self.filed.append((at, written, filed))
+        self._filed_count += 1
+        self._filed_bytes += filed.bytes
+
+    def _load(self) -> None:
+        """Take the last state from its file into memory."""
+        assert self._files is not None
+        at, written, filed = self.filed.pop()
+        values, copies = self._files.take(filed)
+        self.kept[at] = _Snapshot(values, [*zip(written, copies, strict=True)])
+        self._order.append(at)
+        self.largest = max(self.largest, 1)
+
+    # -- what other loops need --------------------------------------------------------------------------
+
+    def can_give_up(self) -> bool:
+        return not self._first_sweep and len(self.kept) > 1
+
+    def give_up(self) -> None:
+        """Let go of the last snapshot; if the loop is being reversed, its place is given up for good."""
+        del self.kept[self._order.pop()]
+        if self._reversing:
+            self.most = len(self.kept)
 
     # -- the reverse sweep ------------------------------------------------------------------------------
 
     def reversed(self) -> Iterator[tuple[int, int]]:
         """For each iteration, the last first: from where the loop is run again, and the iteration itself."""
+        self._reversing = True
         for step in range(self.steps - 1, -1, -1):
-            at = max(k for k in self.kept if k <= step)
             wait_all()  # or this would begin beside the reversal of the iteration before, and take memory too
+            if not self._order:
+                self._load()
+            at = self._order[-1]
             self._plan(at, step)
             self._at, self._cursor = at, self._marks[at]
             self._restore(self.kept[at])
@@ -339,14 +497,15 @@ class Checkpoints:
             yield at, step
             if step == self.steps - 1 and self._is_limited():
                 self._end_turn()
-            if step or not self.rewinds:
-                self.kept.pop(step, None)
+            if self._order and self._order[-1] == step and (step or not self.rewinds):
+                del self.kept[self._order.pop()]
             del self._log[self._marks[step] :]
         if self.rewinds and self.steps:
             self._restore(self.kept.pop(0))
         self._report()
 
     def _report(self) -> None:
+        self._close()
         found = self.budget.loops.setdefault(self.place, LoopReport())
         found.runs += 1
         found.steps += self.steps
@@ -355,16 +514,17 @@ class Checkpoints:
         found.state = max(found.state, self._state_bytes)
         found.turn = max(found.turn, self.turn_bytes)
         found.planned = max(found.planned, self.planned)
+        found.filed += self._filed_count
+        found.file_bytes += self._filed_bytes
+
+    def _close(self) -> None:
+        if self in self.budget.plans:
+            self.budget.plans.remove(self)
 
     def _plan(self, at: int, step: int) -> None:
         """Which states to keep on the way from `at` to `step`."""
-        self._planned.clear()
         free = self.most - len(self.kept)
-        while free > 0 and step - at > 1:
-            at += split(step + 1 - at, free + 1)
-            if at < step:
-                self._planned.add(at)
-            free -= 1
+        self._planned = set(positions(at, step, free + 1)) - {at} if step - at > 1 and free > 0 else set()
 
     def turn(self) -> None:
         """The iteration that is reversed begins; the first one is measured."""
@@ -373,15 +533,13 @@ class Checkpoints:
             self._started = (int(memory_stats()["live"]), 0, begin_stretch(), 0)
 
     def _end_turn(self) -> None:
-        """What reversing an iteration took, the adjoints that stay left out: perhaps there is room for more."""
+        """What reversing an iteration took, adjoints that stay left out: the next call can plan with it.
+
+        This one keeps to its plan, or else less memory asked could mean more memory used.
+        """
         wait_all()
         live, _, around, _ = self._started
-        peak = end_stretch(around)
-        self.budget.turns[self._key()] = peak - live
-        if self.budget.bytes is not None and peak - live < self.turn_bytes:
-            free = (self.budget.bytes - (peak - self.budget.base)) // self._state_bytes // self.share - 2
-            self.most = max(self.most, len(self.kept) + free)
-        self.turn_bytes = peak - live
+        self.turn_bytes = self.budget.turns[self._key()] = end_stretch(around) - live
 
     def state(self) -> tuple[Any, ...]:
         """The variables as they were where the loop is run again from."""
@@ -396,6 +554,7 @@ class Checkpoints:
     def again(self) -> tuple[Any, ...]:
         """The block is run again, and reversed at once; the variables as they were before it."""
         wait_all()
+        self._close()
         self._at = self._cursor = 0
         snapshot = self.kept[0]
         if not self.rewinds:
@@ -412,6 +571,7 @@ class Checkpoints:
     def record(self, value: Any) -> Any:
         """Note a value that would be another one if it were computed again; gives it."""
         self._log.append(value.copy() if isinstance(value, ARRAYS) else value)
+        self._noted += _size(value)
         return value
 
     def replay(self) -> Any:
@@ -437,9 +597,9 @@ def _distinct(arrays: tuple[Any, ...]) -> list[Any]:
 
 
 def _size(value: Any) -> int:
-    """The bytes of the arrays in a value."""
+    """The bytes that the arrays in a value take."""
     if isinstance(value, ARRAYS):
-        return int(value.nbytes)
+        return int(value.nbytes) + _HEADER
     if isinstance(value, (list, tuple)):
         return sum(map(_size, value))
     if isinstance(value, dict):
