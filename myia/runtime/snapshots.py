@@ -35,7 +35,7 @@ from myia.runtime.native import ARRAYS
 from myia.runtime.products import most_collected
 from myia.runtime.schedule import Thinning, positions, split
 
-__all__ = ["checkpoints", "once"]
+__all__ = ["checkpoints"]
 
 _UNLIMITED = 1 << 62
 """The budget where none was given, in bytes."""
@@ -173,11 +173,6 @@ def checkpoints(
     return Checkpoints(given, place, count, held, stores, share, rewinds)
 
 
-def once() -> range:
-    """What a block runs over that the user made a checkpoint of."""
-    return range(1)
-
-
 @dataclass(eq=False)
 class _Snapshot:
     values: tuple[Any, ...]
@@ -302,10 +297,10 @@ class Checkpoints:
         needed = held + self.turn_bytes + self.adjoints + self._state_bytes
         if needed > limit:
             raise MemoryBudget(
-                f"the gradient cannot do with {_spelled(limit)}",
-                reason=f"{_spelled(held)} are held when this loop is reversed, and one iteration of it takes"
-                f" {_spelled(self.turn_bytes + self.adjoints)}",
-                remedy=f"give it {_spelled(needed, up=True)} or more",
+                f"the gradient cannot do with {spelled(limit)}",
+                reason=f"{spelled(held)} are held when this loop is reversed, and one iteration of it takes"
+                f" {spelled(self.turn_bytes + self.adjoints)}",
+                remedy=f"give it {spelled(needed, up=True)} or more",
             )
         more = (limit - needed) // self.share // self._state_bytes
         if self.count is not None:
@@ -449,7 +444,7 @@ def _size(value: Any) -> int:
     return 0
 
 
-def _spelled(count: int, up: bool = False) -> str:
+def spelled(count: int, up: bool = False) -> str:
     """A number of bytes for people, in units that `memory=` takes; `up`: not less than it is."""
     for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if count >= 10 * size:
