@@ -269,13 +269,16 @@ class Gradient:
                 with marks.call():
                     return compiled.run(*given), None
             return compiled.run(*given), None
-        found, limits, _ = self._run_within(compiled, arguments, None)
+        found, limits, *_ = self._run_within(compiled, arguments, None)
         return found, limits
 
     def _run_within(
         self, plain: Compiled, arguments: tuple[Any, ...], recorder: Recorder | None
-    ) -> tuple[Any, Budget, Known]:
-        """Run within the budget, by the plan for these arguments. Raises MemoryBudget if that takes more."""
+    ) -> tuple[Any, Budget, Known, int]:
+        """Run within the budget, by the plan for these arguments; also gives the peak.
+
+        Raises MemoryBudget if that takes more.
+        """
         assert self._budget is not None
         types = tuple(map(type_of, arguments))
         donated = self._donated if recorder is None else frozenset[int]()
@@ -289,9 +292,10 @@ class Gradient:
             with budget(limits), Stretch() as stretch:
                 found = chosen.compiled.run(*given)
             if limits.bytes is None or limits.loops or stretch.peak <= limits.bytes:
-                return found, limits, chosen
+                return found, limits, chosen, stretch.peak
             del found
-            if donated or not self._plans.again(chosen, stretch.peak):
+            better = self._plans.again(chosen, stretch.peak)
+            if donated or not better or plain.body is None or not plain.body.quiet:
                 raise refusal(limits.bytes, stretch.peak)
 
     def __get__(self, owner: Any, kind: type | None = None) -> Any:
@@ -346,10 +350,10 @@ class Gradient:
         blocks: list[RunAgain] = []
         if self._budget is None:
             limits = self._run(compiled, arguments)[1]
+            peak = memory_stats()["peak"] - before
         else:
-            _, limits, chosen = self._run_within(compiled, arguments, recorder)
+            _, limits, chosen, peak = self._run_within(compiled, arguments, recorder)
             blocks = self._run_again(chosen)
-        peak = memory_stats()["peak"] - before
         loops = {} if limits is None else {user_place(*k) or k: loop for k, loop in limits.loops.items()}
         most = None if limits is None else limits.bytes
         return MemoryReport(self.__name__, list(recorder.kept.values()), peak, most, loops, blocks)

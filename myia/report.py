@@ -144,8 +144,8 @@ class MemoryReport:
                 *_table(head, [_loop(*x) for x in self.loops.items()]),
             ]
         if self.blocks:
-            head = ("lines", "begin with", "not kept", "milliseconds")
-            tables += ["run again in the reverse sweep:", *_table(head, [_again(b) for b in self.blocks])]
+            titles = ("lines", "begin with", "not kept", "milliseconds")
+            tables += ["run again in the reverse sweep:", *_table(titles, [_again(b) for b in self.blocks])]
         return "\n".join(tables) + "\n"
 
     __repr__ = __str__

@@ -15,7 +15,7 @@ from myia.adjoint.mirror import Loop, Step, free_names, loops_of, steps_of
 from myia.adjoint.reverse import Reversal
 from myia.analysis.alias import OUTSIDE, VIEWS, is_basic
 from myia.analysis.record import content
-from myia.parse.program import is_once, names_written, statements_of
+from myia.parse.program import is_once, names_read, names_written, statements_of
 from myia.parse.typed import Operation, Typed
 from myia.parse.types import ANY, Array, is_number
 
@@ -61,7 +61,29 @@ def obstacle(loop: Loop, reversal: Reversal) -> str | None:
             return "it writes into arrays that lists, dictionaries or objects hold"
         if carried & members and any(_makes(step, members, typed) for step in steps_of([loop])):
             return "it carries an array that it writes into from one iteration, which makes it, to the next"
+    if _remakes(loop, reversal, carried):
+        return "it makes an array that is used outside and written in place there, or beside one that is"
     return None
+
+
+def _remakes(loop: Loop, reversal: Reversal, carried: set[str]) -> bool:
+    """Whether it makes arrays with shadows, and what is used outside may be one of them.
+
+    Run again, it makes other arrays, and their shadows are not those that the reverse sweep has added to.
+    """
+    aliases, typed = reversal.aliases, reversal.typed
+    inside = set(statements_of([loop.statement]))
+    used = {typed.program.result} if is_checkpoint(loop) else {typed.program.result, *carried}
+    for s in statements_of(typed.program.body):
+        if s not in inside:
+            used |= names_read(s)
+    used = {n for n in used & written_in(loop) if not is_number(typed.types.get(n, ANY))}
+    steps = list(steps_of([loop]))
+    for memory in aliases.shadowed:
+        members = aliases.members(memory)
+        if used & members and any(_makes(step, members, typed) for step in steps):
+            return True
+    return False
 
 
 def written_in(loop: Loop) -> frozenset[str]:

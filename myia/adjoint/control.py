@@ -87,7 +87,15 @@ def sweeps(
         forward = weaver.forward(nodes)  # what is passed on is bound from the start: its reads are checked
     plans = frozenset(n.plan for n in loops_of(nodes) if n.plan is not None)
     return Sweeps(
-        weaver.setup(saved), forward, reverse, saved, weaver.contents, plans, mirror.again, sites, tuple(nodes)
+        weaver.setup(saved),
+        forward,
+        reverse,
+        saved,
+        weaver.contents,
+        plans,
+        mirror.again,
+        sites,
+        tuple(nodes),
     )
 
 

@@ -26,8 +26,9 @@ _WRITES = frozenset({"store", "update", "mutator", "object", "dynamic"})
 def may_repeat(typed: Typed, s: ast.stmt) -> bool:
     """Whether a statement may be part of a block that nobody asked for.
 
-    Not if it writes in place: what it writes over would have to be kept beside the block's state. Nor if it
-    leaves, makes a function, is a loop, or calls what cannot be run again.
+    Not if it writes in place or draws random numbers: what it writes over, or drew, would have to be
+    kept beside the block's state. Nor if it leaves, makes a function, is a loop, or calls what cannot be run
+    again.
     """
     for inner in statements_of([s]):
         if isinstance(inner, (ast.For, ast.While, ast.Break, ast.Raise, ast.FunctionDef, ast.Return)):
@@ -35,19 +36,28 @@ def may_repeat(typed: Typed, s: ast.stmt) -> bool:
         operation = typed.operations.get(inner)
         if operation is None:
             continue
-        if operation.kind in _WRITES:
-            return False
         if operation.kind == "user":
             if operation.callee is None or effect_in(operation.callee, set()) is not None:
                 return False
+        elif operation.kind in _WRITES or not is_repeated(operation, inner):
+            return False
+    return True
+
+
+def is_quiet(typed: Typed, s: ast.stmt) -> bool:
+    """Whether nobody can tell if a statement was run once or twice: it neither draws nor has effects."""
+    for inner in statements_of([s]):
+        operation = typed.operations.get(inner)
+        if isinstance(inner, ast.Expr) or (operation is not None and _draws(operation.function)):
+            return False
     return True
 
 
 def is_pure(typed: Typed, s: ast.stmt) -> bool:
     """Whether a statement can be run once more before the gradient is computed, without a trace.
 
-    Random numbers may be drawn, since the state of NumPy's generators can be put back; effects (`Expr`) are left
-    out of such a run.
+    Random numbers may be drawn, since the state of NumPy's generators can be put back; effects (`Expr`) are
+    left out of such a run.
     """
     for inner in statements_of([s]):
         operation = typed.operations.get(inner)
@@ -58,9 +68,9 @@ def is_pure(typed: Typed, s: ast.stmt) -> bool:
                 return False
         elif operation.kind in ("store", "update"):
             continue
-        elif operation.kind in ("mutator", "object", "dynamic"):
-            return False
-        elif not is_repeated(operation, inner) and not _draws(operation.function):
+        elif operation.kind in ("mutator", "object", "dynamic") or (
+            not is_repeated(operation, inner) and not _draws(operation.function)
+        ):
             return False
     return True
 
@@ -80,8 +90,8 @@ def divide_recursion(inference: Inference, everywhere: bool) -> None:
     """Make blocks in functions that call themselves, apart from the calls.
 
     In those that the user made checkpoints of, or `everywhere`. As one block, such a function would hold
-    the values of all levels when the innermost is reversed, and be run again once for each level around. So each
-    level is run again but for the call, and keeps what it passes on.
+    the values of all levels when the innermost is reversed, and be run again once for each level around. So
+    each level is run again but for the call, and keeps what it passes on.
     """
     for typed in list(dict.fromkeys(inference.typed.values())):
         marked = getattr(typed.program.function, manual.MARK, False)
@@ -148,9 +158,7 @@ def _computes(typed: Typed, s: ast.stmt) -> bool:
     return operation is not None and operation.kind in ("rule", "user")
 
 
-def _wrapped(
-    typed: Typed, body: list[ast.stmt], chosen: Iterable[tuple[int, int]]
-) -> list[ast.stmt]:
+def _wrapped(typed: Typed, body: list[ast.stmt], chosen: Iterable[tuple[int, int]]) -> list[ast.stmt]:
     taken = {n for s in statements_of(typed.program.body) for n in (*names_written(s), *names_read(s))}
     taken |= {*typed.program.arguments, *typed.program.inputs, *typed.program.constants, *typed.types}
     done = list(body)

@@ -1,4 +1,4 @@
-"""What a plan needs to know of a compiled function: its statements, and what the reverse code of each reads."""
+"""What a plan knows of a compiled function: its statements, and what the reverse code of each needs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from myia.codegen.lower import Lowering
 from myia.codegen.namespace import Namespace
 from myia.parse.program import names_read, names_written, statements_of
 from myia.parse.typed import Typed
-from myia.plan.blocks import is_pure, may_repeat
+from myia.parse.types import ANY, is_number
+from myia.plan.blocks import is_pure, is_quiet, may_repeat
 from myia.plan.measure import Body, Unit, compiled
 
 
@@ -34,6 +35,12 @@ def body_of(
     by_unit = _by_statement(both.nodes, program.body)
     results = {made: n for s, made in reversal.results.items() for n in names_written(s)}
     units = []
+
+    def has_shadow(s: ast.stmt) -> bool:
+        """Whether a statement makes an array whose adjoint is found by where it is in memory."""
+        names = (n for n in names_written(s) if not is_number(typed.types.get(n, ANY)))
+        return any(map(reversal.aliases.in_shadow, names))
+
     for s in program.body:
         nodes = by_unit[s]
         inner = list(statements_of([s]))
@@ -47,7 +54,7 @@ def body_of(
                 frozenset(needs),
                 has_reverse(nodes),
                 any(_keeps(typed, i) for i in inner),
-                may_repeat(typed, s),
+                may_repeat(typed, s) and not any(map(has_shadow, inner)),
             )
         )
     return Body(
@@ -59,6 +66,8 @@ def body_of(
         frozenset(wrt),
         program.result,
         copies,
+        frozenset(n for inner in program.nested.values() for n in (*inner.captures, inner.name)),
+        all(is_quiet(typed, s) for s in program.body),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -24,8 +25,11 @@ _MOST = 64
 """Combinations of shapes that are kept."""
 
 _HOPELESS = 2
-"""A budget is refused before the run if the model asks for so many times as much: it never asks for less than the
-run takes, and seldom for half more."""
+"""A budget is refused before the run if the model asks for so many times as much: it seldom asks for half
+more than the run takes."""
+
+_MARGIN = 1.25
+"""The refusal then names so many times what the model asks for, since it may ask for a little less too."""
 
 
 @dataclass
@@ -67,7 +71,10 @@ class Plans:
         key = id(plain), key, tuple(_shapes(arguments))
         found = self.known.get(key)
         if found is None:
-            model = None if plain.body is None else measured(plain.body, arguments)
+            model = None
+            if plain.body is not None:
+                with contextlib.suppress(Exception):  # the call itself will raise it, with the user's line
+                    model = measured(plain.body, arguments)
             if len(self.known) >= _MOST:
                 self.known.pop(next(iter(self.known)))
             found = self.known[key] = Known(model)
@@ -86,7 +93,7 @@ class Plans:
             known.plan, known.divided = None, True
         elif budget is not None and known.plan is not None and known.plan.peak > _HOPELESS * budget:
             if model is not None and not any(model.own):
-                raise refusal(budget, known.plan.peak)
+                raise refusal(budget, int(known.plan.peak * _MARGIN))
         blocks = [] if known.plan is None or model is None else list(known.plan.blocks)
         if not blocks and not known.divided:
             known.compiled = plain

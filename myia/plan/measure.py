@@ -42,7 +42,7 @@ class Unit:
 class Body:
     """The units of a function, ready to be measured.
 
-    `active`: the variables with adjoints, with `selected` those among the arguments whose adjoints are wanted.
+    `active`: the variables with adjoints, with `selected` those of the arguments whose adjoints are wanted.
     """
 
     units: tuple[Unit, ...]
@@ -56,6 +56,10 @@ class Body:
     result: str
     copies: bool
     """Whether the function writes into its arguments."""
+    captured: frozenset[str] = frozenset()
+    """The variables that nested functions read."""
+    quiet: bool = True
+    """Whether nobody can tell if it was run once or twice."""
 
 
 @dataclass
@@ -138,7 +142,8 @@ class _Run:
                 last[name] = u
         found: dict[int, list[str]] = {}
         for name, u in last.items():
-            found.setdefault(u, []).append(name)
+            if name not in self.body.values and name not in self.body.captured:
+                found.setdefault(u, []).append(name)
         return found
 
     def bind(self, name: str, value: Any, made: int) -> int:
@@ -191,12 +196,13 @@ class _Run:
                 back.append(0)
                 continue
             largest = max((self.sizes.get(n, 0) for n in (*unit.reads, *unit.writes)), default=0)
-            back.append(born[u] + 2 * largest + (work[u] if unit.calls else 0))
+            # Its temporaries, and what a chain that is run in one pass holds at once.
+            back.append(born[u] + 4 * largest + (work[u] if unit.calls else 0))
         return there[:count], back
 
 
 def _timed(code: CodeType | None, table: dict[str, Any]) -> tuple[float, int, int]:
-    """The seconds that some code takes, the bytes beside what was live, and those that it allocated in all."""
+    """The seconds that some code takes, the bytes beside what was live, and those it allocated in all."""
     if code is None:
         return 0.0, 0, 0
     wait_all()
@@ -208,7 +214,11 @@ def _timed(code: CodeType | None, table: dict[str, Any]) -> tuple[float, int, in
     elapsed = time.perf_counter() - started
     peak = end_stretch(around)
     after = memory_stats()
-    return elapsed, max(int(peak) - int(before["live"]), 0), int(after["allocated"]) - int(before["allocated"])
+    return (
+        elapsed,
+        max(int(peak) - int(before["live"]), 0),
+        int(after["allocated"]) - int(before["allocated"]),
+    )
 
 
 def _arrays(value: Any) -> Iterator[Any]:

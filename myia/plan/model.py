@@ -1,7 +1,8 @@
 """What a gradient of straight-line code holds at each position of both sweeps, by what is run again.
 
-The function is a chain of `count` units, its statements. A plan is a set of disjoint blocks `(start, stop)` of
-units. A block is run first without keeping what only its own reversal needs, and again before it is reversed.
+The function is a chain of `count` units, its statements. A plan is a set of disjoint blocks
+`(start, stop)` of units. A block is run first without keeping what only its own reversal needs, and again
+before it is reversed.
 
     forward    0 1 2 3 4 5 6 7            position u: what units before u made and something later reads
     again            4 5 6 7              position u: what was kept, and what the block has made so far
@@ -45,8 +46,8 @@ class Model:
     """The units of a function, by number.
 
     `seconds`: the time of each; `work`: the bytes it takes beside what is there before it, its results
-    included; `adjoints`: those of the adjoints that are there when the reverse sweep comes to it; `back`: those
-    that its reversal takes beside that; `repeatable`: whether it may be run again.
+    included; `adjoints`: those of the adjoints that are there when the reverse sweep comes to it; `back`:
+    those that its reversal takes beside that; `repeatable`: whether it may be run again.
     """
 
     items: tuple[Item, ...]
@@ -158,7 +159,7 @@ class _Spans:
 def coarser(model: Model, most: int) -> tuple[Model, tuple[int, ...]]:
     """The model with at most `most` units, and where each of those begins; the last number is the count.
 
-    Neighbours are joined so that each has about the same bytes to keep. It never holds less than the finer one.
+    Neighbours are joined so that each has about the same bytes to keep. It never holds less than the finer.
     """
     if model.count <= most:
         return model, tuple(range(model.count + 1))

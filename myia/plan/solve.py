@@ -13,8 +13,8 @@ here what is run again are stretches of statements, so that one choice for each 
                 bytes held <= budget, at each position of the forward sweep, of the reverse sweep, and of the
                 run again of each possible block
 
-Bytes are linear in `z` and `k`, because what a block holds inside while it is run again depends on nothing but
-the block. Long functions are made coarser first (`model.coarser`).
+Bytes are linear in `z` and `k`, because what a block holds inside while it is run again depends on nothing
+but the block. Long functions are made coarser first (`model.coarser`).
 
 Without SciPy, or where its time runs out, a greedy search: stretches of equal bytes, in all numbers from one
 on, and of units that are cheap for the bytes they make; of each such plan the dearest blocks are left out as
@@ -23,7 +23,7 @@ long as the budget is kept. The one with the most recomputation is always among 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from myia.plan.model import Block, Item, Model, Plan, coarser
@@ -61,11 +61,12 @@ def _searched(model: Model, budget: int | None, exact: bool) -> Iterator[tuple[t
         yield starts, plan
     if exact:
         small, starts = coarser(model, UNITS)
-        plan = programme(small, budget, TIME_LIMIT)
-        if plan is None and budget is not None:
-            plan = programme(small, None, TIME_LIMIT)
-        if plan is not None:
-            yield starts, plan
+        known = greedy(small, budget)
+        found = programme(small, budget, known)
+        if found is None and budget is not None and all(p.peak > budget for p in known):
+            found = programme(small, None, known)
+        if found is not None:
+            yield starts, found
 
 
 def _fine(model: Model, starts: tuple[int, ...], plan: Plan) -> Plan:
@@ -105,6 +106,8 @@ def _divisions(model: Model) -> Iterator[tuple[Block, ...]]:
             weight[item.made] += item.size
     dear = [s / w for s, w in zip(model.seconds, weight, strict=True)]
     limits = sorted(set(dear))
+    if not limits:
+        return
     for limit in dict.fromkeys([limits[-1], *limits[:: max(len(limits) // 4, 1)]]):
         runs = [part for run in model.runs for part in _parts(run, [d <= limit for d in dear])]
         total = sum(sum(weight[a:b]) for a, b in runs)
@@ -138,10 +141,12 @@ def _divided(run: Block, weight: list[int], share: float) -> Iterator[Block]:
 # -- the integer programme ------------------------------------------------------------------------------
 
 
-def programme(model: Model, budget: int | None, seconds: float = TIME_LIMIT) -> Plan | None:
+def programme(
+    model: Model, budget: int | None, known: Iterable[Plan] = (), seconds: float = TIME_LIMIT
+) -> Plan | None:
     """The best plan by the integer programme; None if there is none, no SciPy, or not enough time.
 
-    Without a budget, the plan that holds the least.
+    Without a budget, the plan that holds the least. `known`: plans that it is to be no worse than.
     """
     try:
         from scipy.optimize import Bounds, LinearConstraint, milp
@@ -177,13 +182,23 @@ def programme(model: Model, budget: int | None, seconds: float = TIME_LIMIT) -> 
         pointers.append(len(columns))
         low.append(row.low)
         high.append(row.high / scale if row.is_memory else row.high)
+    bound = min((p.seconds for p in known if budget is not None and p.peak <= budget), default=None)
+    if bound is not None:
+        columns += range(len(times))
+        data += cost[: len(times)]
+        pointers.append(len(columns))
+        low.append(-float("inf"))
+        high.append(bound / dearest * (1 + 1e-9))
     whole = [1] * len(rows.blocks) + [0] * (width - len(rows.blocks))
-    top = 1.0 if budget is None else budget / scale
+    top = min((p.peak for p in known), default=scale) / scale if budget is None else budget / scale
+    top = min(top, 1.0)
     answer = milp(
         cost,
         integrality=whole,
         bounds=Bounds([0.0] * width, [1.0] * (width - 1) + [top]),
-        constraints=LinearConstraint(csr_array((data, columns, pointers), shape=(len(low), width)), low, high),
+        constraints=LinearConstraint(
+            csr_array((data, columns, pointers), shape=(len(low), width)), low, high
+        ),
         options={"time_limit": seconds, "mip_rel_gap": 1e-6 if model.count <= _SMALL else 1e-2},
     )
     if answer.x is None:
@@ -309,4 +324,3 @@ class _Rows:
                 if item.made < a:
                     self._held(row, v, b - 1)
             yield row
-
