@@ -26,6 +26,7 @@ from myia.errors import (
     UnsupportedSyntax,
 )
 from myia.optimise import ALL as OPTIMISATIONS
+from myia.parse.program import blocks_of, is_once
 from myia.parse.source import all_arguments, python_function, source_of
 from myia.parse.types import (
     AnyType,
@@ -41,7 +42,8 @@ from myia.parse.types import (
     type_of,
 )
 from myia.pipeline import Compiled, compile_gradient
-from myia.report import MemoryReport, Recorder
+from myia.plan.choose import Known, Plans, Stretch, refusal
+from myia.report import MemoryReport, Recorder, RunAgain
 from myia.runtime import marks
 from myia.runtime.adjoints import like
 from myia.runtime.disk import Folder
@@ -234,6 +236,7 @@ class Gradient:
         self.memory = memory
         self._budget = memory_budget(memory, disk)
         self._turns: Turns = {}
+        self._plans = Plans()
         self.with_value = with_value
         self._single = not isinstance(wrt, tuple)
         self._latest: Compiled | None = None
@@ -273,14 +276,40 @@ class Gradient:
 
     def _run(self, compiled: Compiled, arguments: tuple[Any, ...]) -> tuple[Any, Budget | None]:
         """What the emitted function gives, and the budget that it kept."""
-        if self._budget is not None:
-            with budget(self._budget(self._turns)) as limits:
-                return compiled.run(*(enter(arguments) if compiled.takes_arrays else arguments)), limits
         given = enter(arguments) if compiled.takes_arrays else arguments
-        if enforces_marks():
-            with marks.call():
-                return compiled.run(*given), None
-        return compiled.run(*given), None
+        if self._budget is None:
+            if enforces_marks():
+                with marks.call():
+                    return compiled.run(*given), None
+            return compiled.run(*given), None
+        found, limits, *_ = self._run_within(compiled, arguments, None)
+        return found, limits
+
+    def _run_within(
+        self, plain: Compiled, arguments: tuple[Any, ...], recorder: Recorder | None
+    ) -> tuple[Any, Budget, Known, int]:
+        """Run within the budget, by the plan for these arguments; also gives the peak.
+
+        Raises MemoryBudget if that takes more.
+        """
+        assert self._budget is not None
+        types, axes = tuple(map(type_of, arguments)), axes_in(signature(arguments, type_of))
+        donated = self._donated if recorder is None else frozenset[int]()
+        make = functools.partial(self._compiled_gradient, types, axes, donated, recorder)
+        given = enter(arguments) if plain.takes_arrays else arguments
+        while True:
+            limits = self._budget(self._turns)
+            chosen = self._plans.chosen(plain, recorder is None, arguments, limits.bytes, make)
+            assert chosen.compiled is not None
+            self._latest = chosen.compiled
+            with budget(limits), Stretch() as stretch:
+                found = chosen.compiled.run(*given)
+            if limits.bytes is None or limits.loops or stretch.peak <= limits.bytes:
+                return found, limits, chosen, stretch.peak
+            del found
+            better = self._plans.again(chosen, stretch.peak)
+            if donated or not better or plain.body is None or not plain.body.quiet:
+                raise refusal(limits.bytes, stretch.peak)
 
     def __get__(self, owner: Any, kind: type | None = None) -> Any:
         return self if owner is None else MethodType(self, owner)
@@ -332,11 +361,29 @@ class Gradient:
         recorder.given(arguments)
         before = memory_stats()["live"]
         reset_peak()
-        limits = self._run(compiled, arguments)[1]
-        peak = memory_stats()["peak"] - before
+        blocks: list[RunAgain] = []
+        if self._budget is None:
+            limits = self._run(compiled, arguments)[1]
+            peak = memory_stats()["peak"] - before
+        else:
+            _, limits, chosen, peak = self._run_within(compiled, arguments, recorder)
+            blocks = self._run_again(chosen)
         loops = {} if limits is None else {user_place(*k) or k: loop for k, loop in limits.loops.items()}
         most = None if limits is None else limits.bytes
-        return MemoryReport(self.__name__, list(recorder.kept.values()), peak, most, loops)
+        return MemoryReport(self.__name__, list(recorder.kept.values()), peak, most, loops, blocks)
+
+    def _run_again(self, known: Known) -> list[RunAgain]:
+        """The blocks of a plan, for a report."""
+        if known.plan is None or known.model is None or known.compiled is None:
+            return []
+        typed, _ = known.compiled.notes[-1]
+        statements = [s for s in typed.program.body for s in (blocks_of(s)[0] if is_once(s) else [s])]
+        found = []
+        for start, stop in known.plan.blocks:
+            first, last = statements[start].lineno, statements[stop - 1].lineno
+            spared, seconds = known.model.spared((start, stop)), sum(known.model.seconds[start:stop])
+            found.append(RunAgain(typed.program.source.filename, first, last, spared, seconds))
+        return found
 
     # -- compiling --------------------------------------------------------------------------------
 
@@ -372,6 +419,8 @@ class Gradient:
         axes: tuple[Axes | None, ...],
         donated: frozenset[int],
         recorder: Recorder | None = None,
+        blocks: tuple[tuple[int, int, str], ...] = (),
+        divided: bool = False,
     ) -> Compiled:
         return compile_gradient(
             self._function,
@@ -383,6 +432,8 @@ class Gradient:
             self.optimise,
             self.with_value,
             self.memory is not None,
+            blocks,
+            divided,
         )
 
     def _positions(self, wrt: Wrt) -> tuple[int, ...]:

@@ -55,6 +55,9 @@ from myia.parse.types import (
     may_be_number,
     may_hold_array,
 )
+from myia.plan.blocks import divide_recursion, is_recursive, make_blocks
+from myia.plan.body import blocks_in, body_of
+from myia.plan.measure import Body
 from myia.report import Recorder, Site
 from myia.runtime.shadows import Shadows
 
@@ -79,6 +82,10 @@ class Compiled:
     """The emitted text, with what is known of each line."""
     returned: tuple[int, ...] = ()
     """Of a pair: the positions of the arguments whose adjoints the backward half gives."""
+    body: Body | None = None
+    """What a plan for a budget of memory needs to know; None if there is none to be had."""
+    recursive: bool = False
+    """Whether some function calls itself."""
     takes_arrays: bool = True
     """Whether an argument may be or hold an array, which the emitted code wants as a native one."""
 
@@ -113,13 +120,17 @@ def compile_gradient(
     optimise: frozenset[str] = frozenset(ALL),
     with_value: bool = True,
     checkpointed: bool = False,
+    blocks: Sequence[tuple[int, int, str]] = (),
+    divided: bool = False,
 ) -> Compiled:
     """Compile the gradient of `function` with respect to the selected parameters.
 
     `axes`: what is known of the arguments' shapes (`analysis/shapes.py`); `donated`: the parameters whose
     arguments may be written into; `recorder`: counts what a call keeps; `optimise`: the names of the
     optimisations to do (`myia.optimise.ALL`); `with_value`: the function's value is wanted too;
-    `checkpointed`: loops are reversed from snapshots.
+    `checkpointed`: loops are reversed from snapshots. `blocks`: the statements of the body, from the first
+    number to before the second, that are run again rather than kept, with the reason; `divided`: functions that
+    call themselves are run again but for the calls.
     """
     unit = _Unit(recorder=recorder, optimise=optimise, with_value=with_value, checkpointed=checkpointed)
     if recorder is not None:
@@ -130,10 +141,15 @@ def compile_gradient(
     wrt = tuple(program.parameters[k].name for k in selected)
     given = frozenset(program.parameters[k].name for k in donated)
     unit.check_result(typed)
+    divide_recursion(unit.inference, divided)
+    make_blocks(typed, [(start, stop) for start, stop, _ in blocks])
+    unit.why = [why for _, _, why in blocks]
     unit.uses_shadows = writes_in_place(typed)
-    unit.joined(typed, wrt, given, axes)
+    body = unit.joined(typed, wrt, given, axes)
     compiled = unit.finish(program.name, f"{program.name}_grad")
-    return replace(compiled, takes_arrays=any(map(may_hold_array, arguments)))
+    recursive = checkpointed and is_recursive(unit.inference)
+    takes_arrays = any(map(may_hold_array, arguments))
+    return replace(compiled, takes_arrays=takes_arrays, body=body, recursive=recursive)
 
 
 def compile_pair(
@@ -147,6 +163,7 @@ def compile_pair(
     unit = _Unit(uses_shadows=shadowed)
     program = unit.inference.program_of(function)
     typed = unit.inference.infer(program, arguments)
+    divide_recursion(unit.inference, everywhere=False)
     forced: frozenset[str] = frozenset()
     if shadowed:
         forced = frozenset(n for n, t in zip(program.arguments, arguments, strict=True) if may_refer(t))
@@ -184,6 +201,8 @@ class _Unit:
     """Whether loops are reversed from snapshots, to keep a budget of memory."""
     chains: list[tuple[Chain, str]] = field(default_factory=list)
     """The functions of one pass over memory that the others call, with the user's file."""
+    why: list[str] = field(default_factory=list)
+    """Why the blocks of the outermost function are run again, in their order."""
     uses_shadows: bool = False
     """Whether something is written in place anywhere: the backward halves then take the shadows."""
 
@@ -191,8 +210,8 @@ class _Unit:
 
     def joined(
         self, typed: Typed, wrt: tuple[str, ...], donated: frozenset[str], axes: tuple[Axes | None, ...]
-    ) -> None:
-        """Emit one function that runs both sweeps."""
+    ) -> Body | None:
+        """Emit one function that runs both sweeps; gives what a plan needs to know of it."""
         program = typed.program
         name = self.namespace.fresh(f"{program.name}_grad")
         assert name == f"{program.name}_grad"
@@ -249,11 +268,16 @@ class _Unit:
         end = lower.block([returned])
         alike = _alike(program.arguments, axes) if "shapes" in self.optimise else []
         code = self.optimised(lower, reversal, both, fresh, program.arguments, sweep, back, end, alike=alike)
+        if self.why:
+            self.printer.notes.update(zip(blocks_in(code.parts[0]), self.why, strict=True))
         titled = list(zip(("forward", "reverse", ""), code.parts, strict=True))
         known = Known(code.types, both.stacks, both.plans)
         self.printer.function(
             name, list(program.arguments), doc, titled, program.source.filename, known=known
         )
+        if not self.checkpointed or any(both.plans for _, both in self.notes):
+            return None
+        return body_of(typed, reversal, both, wrt, self.uses_shadows, self.namespace)
 
     # -- called functions -------------------------------------------------------------------------
 

@@ -64,6 +64,20 @@ class Kept:
     bytes: int = 0
 
 
+@dataclass(frozen=True)
+class RunAgain:
+    """Lines that a plan runs again in the reverse sweep.
+
+    `spared`: the bytes that need not be kept; `seconds`: what it takes, as measured once.
+    """
+
+    filename: str
+    first: int
+    last: int
+    spared: int
+    seconds: float
+
+
 @dataclass
 class MemoryReport:
     """What a gradient did with memory in one run. Prints as a table.
@@ -73,7 +87,7 @@ class MemoryReport:
     again; `bytes`: the sum of what is saved, in bytes; `peak`: the most memory that the runtime's arrays took
     at once, in bytes, the results included, the arguments not. With a budget, `budget` is its number of
     bytes, None for the least, and `loops` tells of each loop that is reversed from snapshots, by the user's
-    file and line.
+    file and line, and `blocks` of the lines that are run again by a plan.
     """
 
     name: str
@@ -81,6 +95,7 @@ class MemoryReport:
     peak: int
     budget: int | None = None
     loops: dict[tuple[str, int], LoopReport] = field(default_factory=dict)
+    blocks: list[RunAgain] = field(default_factory=list)
     others: list[Kept] = field(init=False)
     bytes: int = field(init=False)
 
@@ -92,7 +107,7 @@ class MemoryReport:
 
     def __str__(self) -> str:
         title = f"{self.name} keeps {_size(self.bytes)} for its reverse sweep; peak {_size(self.peak)}"
-        if self.loops:  # what an iteration saves is gone when it has been reversed
+        if self.loops or self.blocks:  # what an iteration saves is gone when it has been reversed
             most = "the least there can be" if self.budget is None else f"a budget of {_size(self.budget)}"
             title = f"{self.name} with {most}: peak {_size(self.peak)}"
         tables = [title]
@@ -129,6 +144,9 @@ class MemoryReport:
                 "loops that are reversed from snapshots:",
                 *_table(head, [_loop(*x) for x in self.loops.items()]),
             ]
+        if self.blocks:
+            titles = ("lines", "begin with", "not kept", "milliseconds")
+            tables += ["run again in the reverse sweep:", *_table(titles, [_again(b) for b in self.blocks])]
         return "\n".join(tables) + "\n"
 
     __repr__ = __str__
@@ -168,6 +186,12 @@ def _loop(place: tuple[str, int], found: LoopReport) -> tuple[str, ...]:
     text = linecache.getline(filename, line).strip()
     on_disk = f"{found.filed} of {_size(found.file_bytes // found.filed)}" if found.filed else "none"
     return (str(line), text, *map(str, counts), _size(found.planned), on_disk)
+
+
+def _again(block: RunAgain) -> tuple[str, ...]:
+    text = linecache.getline(block.filename, block.first).strip()
+    lines = str(block.first) if block.first == block.last else f"{block.first}-{block.last}"
+    return lines, text, _size(block.spared), f"{block.seconds * 1e3:.1f}"
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:

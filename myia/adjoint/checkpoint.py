@@ -15,7 +15,7 @@ from myia.adjoint.mirror import Loop, Step, free_names, loops_of, steps_of
 from myia.adjoint.reverse import Reversal
 from myia.analysis.alias import OUTSIDE, VIEWS, is_basic
 from myia.analysis.record import content
-from myia.parse.program import names_written, statements_of
+from myia.parse.program import is_once, names_read, names_written, statements_of
 from myia.parse.typed import Operation, Typed
 from myia.parse.types import ANY, Array, is_number
 
@@ -31,11 +31,8 @@ class LoopState:
 
 
 def is_checkpoint(loop: Loop) -> bool:
-    """Whether a loop is a block that the user made a checkpoint of."""
-    match loop.statement:
-        case ast.For(_, ast.Call(ast.Attribute(ast.Name("rt"), "once"))):
-            return True
-    return False
+    """Whether a loop is a block that is a checkpoint, by the user or by a plan."""
+    return is_once(loop.statement)
 
 
 def obstacle(loop: Loop, reversal: Reversal) -> str | None:
@@ -51,7 +48,7 @@ def obstacle(loop: Loop, reversal: Reversal) -> str | None:
         if operation is not None and operation.kind == "user":
             if operation.callee is None:
                 return "it calls what only the run knows"
-            if (why := _effect_in(operation.callee, set())) is not None:
+            if (why := effect_in(operation.callee, set())) is not None:
                 return why
         if operation is not None and operation.kind == "object":
             return "it makes objects"
@@ -64,7 +61,29 @@ def obstacle(loop: Loop, reversal: Reversal) -> str | None:
             return "it writes into arrays that lists, dictionaries or objects hold"
         if carried & members and any(_makes(step, members, typed) for step in steps_of([loop])):
             return "it carries an array that it writes into from one iteration, which makes it, to the next"
+    if _remakes(loop, reversal, carried):
+        return "it makes an array that is used outside and written in place there, or beside one that is"
     return None
+
+
+def _remakes(loop: Loop, reversal: Reversal, carried: set[str]) -> bool:
+    """Whether it makes arrays with shadows, and what is used outside may be one of them.
+
+    Run again, it makes other arrays, and their shadows are not those that the reverse sweep has added to.
+    """
+    aliases, typed = reversal.aliases, reversal.typed
+    inside = set(statements_of([loop.statement]))
+    used = {typed.program.result} if is_checkpoint(loop) else {typed.program.result, *carried}
+    for s in statements_of(typed.program.body):
+        if s not in inside:
+            used |= names_read(s)
+    used = {n for n in used & written_in(loop) if not is_number(typed.types.get(n, ANY))}
+    steps = list(steps_of([loop]))
+    for memory in aliases.shadowed:
+        members = aliases.members(memory)
+        if used & members and any(_makes(step, members, typed) for step in steps):
+            return True
+    return False
 
 
 def written_in(loop: Loop) -> frozenset[str]:
@@ -121,7 +140,7 @@ def _value_of(step: Step) -> ast.expr | None:
     return step.statement.value if isinstance(step.statement, ast.Assign) else None
 
 
-def _effect_in(typed: Typed, seen: set[Typed]) -> str | None:
+def effect_in(typed: Typed, seen: set[Typed]) -> str | None:
     """Why a called function cannot be run again."""
     if typed in seen:
         return None
@@ -133,17 +152,17 @@ def _effect_in(typed: Typed, seen: set[Typed]) -> str | None:
                 return f"it calls {typed.program.name}, which has effects"
             continue
         if operation.kind == "user" and operation.callee is not None:
-            if (why := _effect_in(operation.callee, seen)) is not None:
+            if (why := effect_in(operation.callee, seen)) is not None:
                 return why
-        elif not _is_repeated(operation, s):
+        elif not is_repeated(operation, s):
             return f"it calls {typed.program.name}, which may do something else each time"
     return None
 
 
-def _is_repeated(operation: Operation, s: ast.stmt) -> bool:
-    if operation.kind == "inactive":
-        return operation.function is not None
+def is_repeated(operation: Operation, s: ast.stmt) -> bool:
     value = s.value if isinstance(s, ast.Assign) else None
+    if operation.kind == "inactive":  # a comparison names no function
+        return operation.function is not None or not isinstance(value, ast.Call)
     return operation.kind in _REPEATED or (operation.kind == "opaque" and not isinstance(value, ast.Call))
 
 

@@ -44,6 +44,8 @@ class Sweeps:
     again: frozenset[str] = frozenset()
     """Variables of the reverse sweep that hold what was computed again."""
     sites: dict[str, int] = field(default_factory=dict)
+    nodes: tuple[Node, ...] = ()
+    """The mirrored program that they were read off."""
 
 
 def sweeps(
@@ -85,7 +87,17 @@ def sweeps(
     if len(weaver.missing) > known:
         forward = weaver.forward(nodes)  # what is passed on is bound from the start: its reads are checked
     plans = frozenset(n.plan for n in loops_of(nodes) if n.plan is not None)
-    return Sweeps(weaver.setup(saved), forward, reverse, saved, weaver.contents, plans, mirror.again, sites)
+    return Sweeps(
+        weaver.setup(saved),
+        forward,
+        reverse,
+        saved,
+        weaver.contents,
+        plans,
+        mirror.again,
+        sites,
+        tuple(nodes),
+    )
 
 
 def _planned(nodes: list[Node], reversal: Reversal, checkpointed: bool) -> Iterator[ast.stmt]:

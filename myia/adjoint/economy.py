@@ -56,6 +56,9 @@ class _Recomputation:
     around: list[Loop] = field(default_factory=list)
     settled: frozenset[str] = frozenset()
     """The classes of aliases that nothing writes from the outermost loop on: reading them again is safe."""
+    _reads: dict[int, tuple[list[ast.stmt], frozenset[str] | None, frozenset[str]]] = field(
+        default_factory=dict
+    )
 
     def __post_init__(self) -> None:
         program = self.typed.program
@@ -105,8 +108,10 @@ class _Recomputation:
         if self.definitions[name] != 1 or not self.is_cheap(step, name, value):
             return
         first = _position(block, step)
-        readers = [k for k, node in enumerate(block) if name in reverse_reads([node])]
-        if not readers or readers[0] < first or name in reverse_reads(_without(self.nodes, block)):
+        readers = [k for k, node in enumerate(block) if name in self.reads(node)]
+        if not readers or readers[0] < first:
+            return
+        if any(name in self.reads(node) for node in _without(self.nodes, block)):
             return
         if not isinstance(value, ast.Subscript) and not _is_read(name, [block[k] for k in readers]):
             return  # only its shape is asked for
@@ -121,6 +126,17 @@ class _Recomputation:
         made = ast.copy_location(ast.Assign([ast.Name(again, ast.Store())], value), step.statement)
         _insert_after(block, last, again, Point([made]))
         self.computed.add(again)
+
+    def reads(self, node: Node) -> frozenset[str]:
+        """What the reverse code of a node reads; of a simple one it is found once."""
+        if not isinstance(node, (Step, Point)):
+            return frozenset(reverse_reads([node]))
+        also = node.reads if isinstance(node, Point) else None
+        known = self._reads.get(id(node))
+        # Code that is changed is another list.
+        if known is None or known[0] is not node.code or known[1] is not also:
+            known = self._reads[id(node)] = node.code, also, frozenset(reverse_reads([node]))
+        return known[2]
 
     def invariant(self) -> set[str]:
         """What is computed in a loop from what no loop changes: variables assigned the same each time."""

@@ -15,7 +15,7 @@ from myia.adjoint.code import asked_for_shape, load_name, runtime_call
 from myia.adjoint.reverse import Overwritten, Reversal
 from myia.analysis.alias import Aliases
 from myia.analysis.record import content
-from myia.parse.program import names_read, names_written
+from myia.parse.program import is_once, names_read, names_written
 
 
 @dataclass(eq=False)
@@ -225,7 +225,8 @@ class MirrorBuilder:
         if s in self.planned:
             loop.plan = self.named("plan", ("plan", s))
             count = ast.Constant(None) if loop.walk is None or loop.steps else loop.walk
-            made = assign_names([loop.plan], runtime_call("checkpoints", count), s)
+            kept = runtime_call("block") if is_once(s) else runtime_call("checkpoints", count)
+            made = assign_names([loop.plan], kept, s)
             loop.planned = self.step(made, [], s.test if isinstance(s, ast.While) else s.target)
             before.append(loop.planned)
             reads.add(loop.plan)
@@ -415,7 +416,7 @@ def _free(block: list[ast.stmt], own: set[str]) -> set[str]:
                 own |= taken & untaken
             case ast.For(_, walk, body):
                 free |= names_read(walk) - own
-                free |= _free(body, {*own, *names_written(s)})
+                free |= _free(body, own if is_once(s) else {*own, *names_written(s)})
             case ast.While(test, body):
                 free |= names_read(test) - own
                 free |= _free(body, set(own))

@@ -37,7 +37,7 @@ from myia.analysis.alias import RESULT, AliasAnalysis, Aliases, is_reference, ma
 from myia.analysis.shapes import Shapes
 from myia.errors import MissingRule, MyiaError, NotDifferentiable, UnsupportedSyntax
 from myia.parse.infer import Inference, name_of
-from myia.parse.program import Program, blocks_of, names_read, names_written, statements_of
+from myia.parse.program import Program, blocks_of, is_once, names_read, names_written, statements_of
 from myia.parse.typed import CLOSURE, Operation, Typed
 from myia.parse.types import (
     ANY,
@@ -270,6 +270,8 @@ class Generator:
                 for branch, end in enumerate(ends):
                     self.reversal.branch_zeros[s, branch] = self._zeros(union - end, s)
                 return union
+            case ast.For(_, _, body) if is_once(s):
+                return self.block(body, bound)
             case ast.For(_, _, body) | ast.While(_, body):
                 head = bound
                 while not (start := self.bound_before(body, head)) <= head:
@@ -313,6 +315,8 @@ class Generator:
             match s:
                 case ast.If(_, body, orelse):
                     bound = self.bound_before(body, bound) | self.bound_before(orelse, bound)
+                case ast.For(_, _, body) if is_once(s):
+                    bound = self.bound_before(body, bound)
                 case ast.For(_, _, body) | ast.While(_, body):
                     while not (start := self.bound_before(body, bound)) <= bound:
                         bound |= start
@@ -363,7 +367,7 @@ class Generator:
 
         def visit(block: list[ast.stmt]) -> None:
             for s in block:
-                if isinstance(s, (ast.For, ast.While)):
+                if isinstance(s, (ast.For, ast.While)) and not is_once(s):
                     loops.append(s)
                 for inner in blocks_of(s):
                     visit(inner)
@@ -372,7 +376,7 @@ class Generator:
                     if loops:
                         invariant = differentiable_names(self.typed, s) - _written_in(loops[0])
                         found.update(n for n in invariant if isinstance(self.typed.types.get(n), Array))
-                if isinstance(s, (ast.For, ast.While)):
+                if isinstance(s, (ast.For, ast.While)) and not is_once(s):
                     loops.pop()
 
         visit(self.typed.program.body)
@@ -412,6 +416,8 @@ class Generator:
                     yield from ends[0] ^ ends[1]
                     yield from self._zeroed(body, bound)
                     yield from self._zeroed(orelse, bound)
+                case ast.For(_, _, body) if is_once(s):
+                    yield from self._zeroed(body, bound)
                 case ast.For(_, _, body) | ast.While(_, body):
                     head = self.bound_before([s], bound)
                     yield from head - bound

@@ -321,7 +321,12 @@ class Weaver:
                 s.overwritten is not None and bool(self._saves(s.statement)) for s in steps_of([loop])
             )
             rewinds = self._rewinds(loop)
-            later = sum(_follows(self.nodes, loop, other) for other in loops[number + 1 :])
+            if is_checkpoint(loop):
+                if rewinds:
+                    made.value.keywords = [ast.keyword("rewinds", ast.Constant(True))]
+                continue
+            following = [other for other in loops[number + 1 :] if not is_checkpoint(other)]
+            later = sum(_follows(self.nodes, loop, other) for other in following)
             given = {
                 "adjoints": _tuple(names) if names else None,
                 "sums": _tuple(sums) if sums else None,

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from myia.parse.program import is_once
+
 State = TypeVar("State")
 
 
@@ -46,6 +48,8 @@ class ForwardFlow(Generic[State]):
             case ast.If(_, body, orelse):
                 state = self.transfer(statement, state)
                 return self._join(self.block(body, state), self.block(orelse, state))
+            case ast.For(_, _, body) if is_once(statement):
+                return self.block(body, self.transfer(statement, state))
             case ast.For(_, _, body):
                 head, breaks = self._loop(statement, body, state)
                 return self._join(head, breaks)
@@ -107,6 +111,8 @@ class BackwardFlow(Generic[State]):
         match statement:
             case ast.If(_, body, orelse):
                 return self.transfer(statement, self.join(self.block(body, state), self.block(orelse, state)))
+            case ast.For(_, _, body) if is_once(statement):
+                return self.transfer(statement, self.block(body, state))
             case ast.For(_, _, body) | ast.While(_, body):
                 self._left.append(state)
                 head = state

@@ -85,6 +85,14 @@ def blocks_of(statement: ast.stmt) -> list[list[ast.stmt]]:
             return []
 
 
+def is_once(statement: ast.stmt) -> bool:
+    """Whether a loop is a block that is a checkpoint: `for _ in rt.once()` runs its body exactly once."""
+    match statement:
+        case ast.For(_, ast.Call(ast.Attribute(ast.Name("rt"), "once"))):
+            return True
+    return False
+
+
 def statements_of(block: list[ast.stmt]) -> Iterator[ast.stmt]:
     """Every statement of a block, in textual order, those inside loops and branches too."""
     for statement in block:

@@ -10,6 +10,7 @@ from typing import Any
 from myia._runtime import memory_stats, reset_peak, set_in_flight_bound, set_workers, trim, wait_all, workers
 from myia.runtime import (
     adjoints,
+    blocks,
     construct,
     containers,
     dynamic,
@@ -44,7 +45,7 @@ def _exported(*modules: _Module) -> dict[str, Any]:
 
 
 # Which know Arrays themselves: the algebra of adjoints, containers, and calls that the run decides.
-_OWN = _exported(adjoints, containers, dynamic, marks, mutators, private, shadows, snapshots, updates)
+_OWN = _exported(adjoints, blocks, containers, dynamic, marks, mutators, private, shadows, snapshots, updates)
 
 FACADE: dict[str, Any] = _OWN | _exported(
     construct, elementwise, inactive, index, into, linalg, products, reduce, shaping, sort

@@ -40,7 +40,7 @@ from myia.runtime.native import ARRAYS
 from myia.runtime.products import most_collected
 from myia.runtime.schedule import Thinning, positions
 
-__all__ = ["checkpoints", "once"]
+__all__ = ["checkpoints"]
 
 _UNLIMITED = 1 << 62
 """The budget where none was given, in bytes."""
@@ -201,11 +201,6 @@ def checkpoints(
     count = None if walk is None else len(walk)
     held = sum(map(_size, adjoints)) + sum(map(most_collected, sums))
     return Checkpoints(given, place, count, held, stores, share, rewinds, fixed)
-
-
-def once() -> range:
-    """What a block runs over that the user made a checkpoint of."""
-    return range(1)
 
 
 @dataclass(eq=False)
@@ -397,10 +392,10 @@ class Checkpoints:
     def _refusal(self, needed: int) -> MemoryBudget:
         turn = self.turn_bytes + self.adjoints
         return MemoryBudget(
-            f"the gradient cannot do with {_spelled(self.budget.bytes or 0)}",
-            reason=f"{_spelled(needed - turn)} are held when this loop is reversed, and one iteration of it"
-            f" takes {_spelled(turn)}",
-            remedy=f"give it {_spelled(needed, up=True)} or more",
+            f"the gradient cannot do with {spelled(self.budget.bytes or 0)}",
+            reason=f"{spelled(needed - turn)} are held when this loop is reversed, and one iteration of it"
+            f" takes {spelled(turn)}",
+            remedy=f"give it {spelled(needed, up=True)} or more",
         )
 
     def _key(self) -> tuple[Place, int]:
@@ -607,7 +602,7 @@ def _size(value: Any) -> int:
     return 0
 
 
-def _spelled(count: int, up: bool = False) -> str:
+def spelled(count: int, up: bool = False) -> str:
     """A number of bytes for people, in units that `memory=` takes; `up`: not less than it is."""
     for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if count >= 10 * size:
