@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from myia._runtime import enforces_marks, enter, leave, memory_stats, reset_peak, signature
+from myia._runtime import enforces_marks, enter, leave, signature
 from myia.codegen.load import annotate, user_place
 from myia.codegen.page import gradient_page
 from myia.errors import (
@@ -40,6 +40,7 @@ from myia.parse.types import (
     type_of,
 )
 from myia.pipeline import Compiled, compile_gradient
+from myia.plot import Trace
 from myia.report import MemoryReport, Recorder
 from myia.runtime import marks
 from myia.runtime.adjoints import like
@@ -270,10 +271,13 @@ class Gradient:
             raise
         return (leave(results[0]), gradient) if self.with_value else gradient
 
-    def _run(self, compiled: Compiled, arguments: tuple[Any, ...]) -> tuple[Any, Budget | None]:
+    def _run(
+        self, compiled: Compiled, arguments: tuple[Any, ...], trace: Trace | None = None
+    ) -> tuple[Any, Budget | None]:
         """What the emitted function gives, and the budget that it kept."""
         if self._budget is not None:
             with budget(self._budget(self._turns)) as limits:
+                limits.watch = None if trace is None else trace.sample
                 return compiled.run(*(enter(arguments) if compiled.takes_arrays else arguments)), limits
         given = enter(arguments) if compiled.takes_arrays else arguments
         if enforces_marks():
@@ -311,8 +315,9 @@ class Gradient:
         over by results, and computed again.
 
         Compiles and runs the gradient once, with all that counted; the result is dropped. Prints as a table;
-        `rows`, `bytes` and `peak` are for programs. What the caller holds anyway is not counted. With
-        `memory=` (unless that is an argument of the function) it tells of the gradient with that budget.
+        `rows`, `bytes` and `peak` are for programs, `plot(path)` draws memory over time. What the caller
+        holds anyway is not counted. With `memory=` and `disk=` (unless these are arguments of the function)
+        it tells of the gradient with that budget.
         """
         if "memory" in kwargs and "memory" not in self._parameters.names:
             other = Gradient(
@@ -329,13 +334,14 @@ class Gradient:
         types = tuple(map(type_of, arguments))
         compiled = self._compiled_gradient(types, frozenset(), recorder)
         recorder.given(arguments)
-        before = memory_stats()["live"]
-        reset_peak()
-        limits = self._run(compiled, arguments)[1]
-        peak = memory_stats()["peak"] - before
+        recorder.trace = trace = Trace()
+        limits = self._run(compiled, arguments, trace)[1]
+        trace.sample()
         loops = {} if limits is None else {user_place(*k) or k: loop for k, loop in limits.loops.items()}
         most = None if limits is None else limits.bytes
-        return MemoryReport(self.__name__, list(recorder.kept.values()), peak, most, loops)
+        return MemoryReport(
+            self.__name__, list(recorder.kept.values()), trace.peak, most, loops, trace.samples
+        )
 
     # -- compiling --------------------------------------------------------------------------------
 
