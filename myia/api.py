@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from myia._runtime import enforces_marks, enter, leave, memory_stats, reset_peak, signature
+from myia._runtime import enforces_marks, enter, leave, signature
 from myia.analysis.shapes import Axes, axes_in
 from myia.codegen.load import annotate, user_place
 from myia.codegen.page import gradient_page
@@ -43,6 +43,7 @@ from myia.parse.types import (
 )
 from myia.pipeline import Compiled, compile_gradient
 from myia.plan.choose import Known, Plans, Stretch, refusal
+from myia.plot import Trace
 from myia.report import MemoryReport, Recorder, RunAgain
 from myia.runtime import marks
 from myia.runtime.adjoints import like
@@ -302,6 +303,9 @@ class Gradient:
             chosen = self._plans.chosen(plain, recorder is None, arguments, limits.bytes, make)
             assert chosen.compiled is not None
             self._latest = chosen.compiled
+            if recorder is not None:
+                recorder.trace = Trace()  # from here on: the plan is made
+                limits.watch = recorder.trace.sample
             with budget(limits), Stretch() as stretch:
                 found = chosen.compiled.run(*given)
             if limits.bytes is None or limits.loops or stretch.peak <= limits.bytes:
@@ -341,8 +345,9 @@ class Gradient:
         over by results, and computed again.
 
         Compiles and runs the gradient once, with all that counted; the result is dropped. Prints as a table;
-        `rows`, `bytes` and `peak` are for programs. What the caller holds anyway is not counted. With
-        `memory=` (unless that is an argument of the function) it tells of the gradient with that budget.
+        `rows`, `bytes` and `peak` are for programs, `plot(path)` draws memory over time. What the caller
+        holds anyway is not counted. With `memory=` and `disk=` (unless these are arguments of the function)
+        it tells of the gradient with that budget.
         """
         if "memory" in kwargs and "memory" not in self._parameters.names:
             other = Gradient(
@@ -359,18 +364,20 @@ class Gradient:
         types, axes = tuple(map(type_of, arguments)), axes_in(signature(arguments, type_of))
         compiled = self._compiled_gradient(types, axes, frozenset(), recorder)
         recorder.given(arguments)
-        before = memory_stats()["live"]
-        reset_peak()
+        recorder.trace = Trace()
+        limits: Budget | None = None
         blocks: list[RunAgain] = []
         if self._budget is None:
-            limits = self._run(compiled, arguments)[1]
-            peak = memory_stats()["peak"] - before
+            self._run(compiled, arguments)
         else:
-            _, limits, chosen, peak = self._run_within(compiled, arguments, recorder)
+            _, limits, chosen, _ = self._run_within(compiled, arguments, recorder)
             blocks = self._run_again(chosen)
+        trace = recorder.trace
+        trace.sample()
         loops = {} if limits is None else {user_place(*k) or k: loop for k, loop in limits.loops.items()}
         most = None if limits is None else limits.bytes
-        return MemoryReport(self.__name__, list(recorder.kept.values()), peak, most, loops, blocks)
+        rows = list(recorder.kept.values())
+        return MemoryReport(self.__name__, rows, trace.peak, most, loops, blocks, trace.samples)
 
     def _run_again(self, known: Known) -> list[RunAgain]:
         """The blocks of a plan, for a report."""

@@ -104,3 +104,7 @@ class MemoryBudget(MyiaError, MemoryError):
 
 class SnapshotFile(MyiaError, OSError):
     """A snapshot of `disk=` could not be written, or did not come back from its file as it was."""
+
+
+class MissingPackage(MyiaError, ImportError):
+    """Something was asked for that needs a package which is not installed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import os
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from myia._runtime import memory_of
+from myia.plot import Samples, Trace, draw
 from myia.runtime.dynamic import UNBOUND
 from myia.runtime.native import ARRAYS
 from myia.runtime.snapshots import LoopReport
@@ -87,7 +89,8 @@ class MemoryReport:
     again; `bytes`: the sum of what is saved, in bytes; `peak`: the most memory that the runtime's arrays took
     at once, in bytes, the results included, the arguments not. With a budget, `budget` is its number of
     bytes, None for the least, and `loops` tells of each loop that is reversed from snapshots, by the user's
-    file and line, and `blocks` of the lines that are run again by a plan.
+    file and line, and `blocks` of the lines that are run again by a plan. `trace` is memory over time: pairs of
+    seconds and of the most bytes since the pair before.
     """
 
     name: str
@@ -96,6 +99,7 @@ class MemoryReport:
     budget: int | None = None
     loops: dict[tuple[str, int], LoopReport] = field(default_factory=dict)
     blocks: list[RunAgain] = field(default_factory=list)
+    trace: Samples = field(default_factory=list, repr=False)
     others: list[Kept] = field(init=False)
     bytes: int = field(init=False)
 
@@ -150,6 +154,20 @@ class MemoryReport:
         return "\n".join(tables) + "\n"
 
     __repr__ = __str__
+
+    def plot(self, path: str | os.PathLike[str], *more: MemoryReport) -> None:
+        """Write a PNG of memory over time, this run's and those of other reports, to compare budgets.
+
+        Raises MissingPackage without matplotlib, which `pip install 'myia[plot]'` brings.
+        """
+        draw(path, [(r._label(), r.trace, r.budget) for r in (self, *more)])
+
+    def _label(self) -> str:
+        if self.budget is None:
+            given = "the least" if self.loops else "no budget"
+        else:
+            given = _size(self.budget)
+        return f"{self.name}, {given}: peak {_size(self.peak)}"
 
 
 def _by_line(rows: list[Kept]) -> list[Kept]:
@@ -225,6 +243,7 @@ class Recorder:
 
     def __init__(self, holds: bool = True) -> None:
         self.holds = holds
+        self.trace: Trace | None = None
         self.sites: list[Site] = []
         self.kept: dict[int, Kept] = {}
         self._seen: dict[int, Any] = {}
@@ -249,6 +268,8 @@ class Recorder:
         row = self.kept.setdefault(number, Kept(self.sites[number]))
         row.times += 1
         row.bytes += self.size(value)
+        if self.trace is not None:
+            self.trace.sample()
 
     def freed(self, number: int, value: Any) -> None:
         """A variable is let go of: counted if it is an array with memory that nothing else keeps."""
@@ -275,6 +296,8 @@ class Recorder:
         row = self.kept.setdefault(number, Kept(self.sites[number]))
         row.times += 1
         row.bytes += value.nbytes
+        if self.trace is not None:
+            self.trace.sample()
 
     def given(self, arguments: Iterable[Any]) -> None:
         """What the caller holds anyway is not counted."""

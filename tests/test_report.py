@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
 from myia import grad
+from myia.errors import MissingPackage
 
 
 def one_branch(x, c):
@@ -75,3 +78,43 @@ def test_what_a_loop_reversed_from_snapshots_writes_over_is_kept_at_its_line():
     (row,) = [row for row in report.rows if row.site.what == "x" and row.site.pushed]
     assert row.site.line == shadows_its_argument.__code__.co_firstlineno + 2
     assert not row.site.elements
+
+
+def recurrent(x, n):
+    for _ in range(n):
+        x = np.sin(x) * 1.1
+    return np.sum(x)
+
+
+def test_memory_over_time():
+    x = np.ones(1000)
+    df = grad(recurrent)
+    whole = df.memory_report(x, 30)
+    few = df.memory_report(x, 30, memory=100_000)
+    for report in (whole, few):
+        times = [time for time, _ in report.trace]
+        assert times == sorted(times)
+        assert max(peak for _, peak in report.trace) == report.peak
+        assert len(report.trace) > 30
+    assert few.peak <= 100_000 < whole.peak
+    (loop,) = few.loops.values()
+    assert few.peak <= loop.planned <= 100_000
+
+
+def test_a_plot_of_several_budgets(tmp_path):
+    pytest.importorskip("matplotlib")
+    x = np.ones(1000)
+    df = grad(recurrent)
+    reports = [df.memory_report(x, 30, memory=memory) for memory in (None, "100 kB", "minimal")]
+    path = tmp_path / "memory.png"
+    reports[0].plot(path, *reports[1:])
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_plot_without_matplotlib(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(MissingPackage, match="matplotlib") as caught:
+        grad(recurrent).memory_report(np.ones(3), 3).plot(tmp_path / "memory.png")
+    assert "myia[plot]" in caught.value.remedy
+    assert isinstance(caught.value, ImportError)

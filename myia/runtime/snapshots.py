@@ -98,6 +98,8 @@ class Budget:
     loops: dict[Place, LoopReport] = field(default_factory=dict)
     inner: int = 0
     """Bytes that loops inside an iteration allocated, and that reversing it does not hold at once."""
+    watch: Callable[[], None] | None = None
+    """Called at the head and at the turn of each iteration, for a report."""
     plans: list[Checkpoints] = field(default_factory=list)
     """The loops that have snapshots now, in the order in which they began."""
 
@@ -262,6 +264,8 @@ class Checkpoints:
         """An iteration begins; `values`: the state, by variable; `arrays`: those written in place."""
         at = self._at
         self._at = at + 1
+        if self.budget.watch is not None:
+            self.budget.watch()
         if not self._first_sweep:
             if at in self._planned:
                 self._keep(at, values, arrays)
@@ -523,6 +527,8 @@ class Checkpoints:
 
     def turn(self) -> None:
         """The iteration that is reversed begins; the first one is measured."""
+        if self.budget.watch is not None:
+            self.budget.watch()
         if self._at == self.steps - 1 and self._is_limited():
             wait_all()
             self._started = (int(memory_stats()["live"]), 0, begin_stretch(), 0)
