@@ -288,7 +288,8 @@ class Gradient:
             limits = self._budget(self._turns)
             chosen = self._plans.chosen(plain, recorder is None, arguments, limits.bytes, make)
             assert chosen.compiled is not None
-            self._latest = chosen.compiled
+            if recorder is None:
+                self._latest = chosen.compiled
             with budget(limits), Stretch() as stretch:
                 found = chosen.compiled.run(*given)
             if limits.bytes is None or limits.loops or stretch.peak <= limits.bytes:
