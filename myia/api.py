@@ -302,18 +302,23 @@ class Gradient:
             limits = self._budget(self._turns)
             chosen = self._plans.chosen(plain, recorder is None, arguments, limits.bytes, make)
             assert chosen.compiled is not None
-            self._latest = chosen.compiled
-            if recorder is not None:
-                recorder.trace = Trace()  # from here on: the plan is made
+            if recorder is None:
+                self._latest = chosen.compiled
+            else:
+                recorder.trace = Trace()
                 limits.watch = recorder.trace.sample
             with budget(limits), Stretch() as stretch:
                 found = chosen.compiled.run(*given)
-            if limits.bytes is None or limits.loops or stretch.peak <= limits.bytes:
-                return found, limits, chosen, stretch.peak
+            peak = stretch.peak
+            if recorder is not None and recorder.trace is not None:
+                recorder.trace.sample()  # which hides peaks from the stretch
+                peak = max(peak, recorder.trace.peak)
+            if limits.bytes is None or limits.loops or peak <= limits.bytes:
+                return found, limits, chosen, peak
             del found
-            better = self._plans.again(chosen, stretch.peak)
+            better = self._plans.again(chosen, peak)
             if donated or not better or plain.body is None or not plain.body.quiet:
-                raise refusal(limits.bytes, stretch.peak)
+                raise refusal(limits.bytes, peak)
 
     def __get__(self, owner: Any, kind: type | None = None) -> Any:
         return self if owner is None else MethodType(self, owner)

@@ -39,6 +39,8 @@ class Known:
     `plan`: the blocks in use, for the budget `budget`; `factor`: measured bytes to planned ones, if more.
     """
 
+    plain: Compiled
+    """The gradient without blocks; while it is held here, no other has its identity."""
     model: Model | None
     plan: Plan | None = None
     budget: int | None = 0
@@ -77,7 +79,7 @@ class Plans:
                     model = measured(plain.body, arguments)
             if len(self.known) >= _MOST:
                 self.known.pop(next(iter(self.known)))
-            found = self.known[key] = Known(model)
+            found = self.known[key] = Known(plain, model)
         if not found.serves(budget):
             self._choose(found, plain, budget, make)
         return found
