@@ -54,6 +54,8 @@ class _Recomputation:
     around: list[Loop] = field(default_factory=list)
     settled: frozenset[str] = frozenset()
     """The classes of aliases that nothing writes from the outermost loop on: reading them again is safe."""
+    known_reads: dict[int, set[str]] = field(default_factory=dict)
+    """What `reads` found, by node; forgotten when reverse code is changed."""
 
     def __post_init__(self) -> None:
         program = self.typed.program
@@ -103,8 +105,10 @@ class _Recomputation:
         if self.definitions[name] != 1 or not self.is_cheap(step, name, value):
             return
         first = _position(block, step)
-        readers = [k for k, node in enumerate(block) if name in reverse_reads([node])]
-        if not readers or readers[0] < first or name in reverse_reads(_without(self.nodes, block)):
+        readers = [k for k, node in enumerate(block) if name in self.reads(node)]
+        if not readers or readers[0] < first:
+            return
+        if any(name in self.reads(node) for node in _without(self.nodes, block)):
             return
         if not isinstance(value, ast.Subscript) and not _is_read(name, [block[k] for k in readers]):
             return  # only its shape is asked for
@@ -118,7 +122,15 @@ class _Recomputation:
             _rename_read(block[first : last + 1], name, again)
         made = ast.copy_location(ast.Assign([ast.Name(again, ast.Store())], value), step.statement)
         _insert_after(block, last, again, Point([made]))
+        self.known_reads.clear()
         self.computed.add(again)
+
+    def reads(self, node: Node) -> set[str]:
+        """What the reverse code of a node reads."""
+        found = self.known_reads.get(id(node))
+        if found is None:
+            found = self.known_reads[id(node)] = reverse_reads([node])
+        return found
 
     def invariant(self) -> set[str]:
         """What is computed in a loop from what no loop changes: variables assigned the same each time."""
@@ -161,9 +173,9 @@ class _Recomputation:
         memory = self.aliases.shadow_classes(operands)
         if any(memory & self.aliases.writers.get(s.origin, frozenset()) for s in between):
             return False
-        at_hand = self.steady | reverse_reads(block[first : last + 1])
+        at_hand = self.steady.union(*map(self.reads, block[first : last + 1]))
         if self.once:  # nothing is overwritten, but what only the forward sweep reads is not kept
-            at_hand = reverse_reads(self.nodes) | {*self.typed.program.arguments} | self.constants
+            at_hand = self.constants.union(self.typed.program.arguments, *map(self.reads, self.nodes))
         return all(self.is_repeatable_before(block, n, first, last) for n in operands - at_hand)
 
     def is_repeatable_before(self, block: list[Node], name: str, first: int, last: int) -> bool:
