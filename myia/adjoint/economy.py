@@ -56,9 +56,8 @@ class _Recomputation:
     around: list[Loop] = field(default_factory=list)
     settled: frozenset[str] = frozenset()
     """The classes of aliases that nothing writes from the outermost loop on: reading them again is safe."""
-    _reads: dict[int, tuple[list[ast.stmt], frozenset[str] | None, frozenset[str]]] = field(
-        default_factory=dict
-    )
+    known_reads: dict[int, set[str]] = field(default_factory=dict)
+    """What `reads` found, by node; forgotten when reverse code is changed."""
 
     def __post_init__(self) -> None:
         program = self.typed.program
@@ -125,18 +124,15 @@ class _Recomputation:
             _rename_read(block[first : last + 1], name, again)
         made = ast.copy_location(ast.Assign([ast.Name(again, ast.Store())], value), step.statement)
         _insert_after(block, last, again, Point([made]))
+        self.known_reads.clear()
         self.computed.add(again)
 
-    def reads(self, node: Node) -> frozenset[str]:
-        """What the reverse code of a node reads; of a simple one it is found once."""
-        if not isinstance(node, (Step, Point)):
-            return frozenset(reverse_reads([node]))
-        also = node.reads if isinstance(node, Point) else None
-        known = self._reads.get(id(node))
-        # Code that is changed is another list.
-        if known is None or known[0] is not node.code or known[1] is not also:
-            known = self._reads[id(node)] = node.code, also, frozenset(reverse_reads([node]))
-        return known[2]
+    def reads(self, node: Node) -> set[str]:
+        """What the reverse code of a node reads."""
+        found = self.known_reads.get(id(node))
+        if found is None:
+            found = self.known_reads[id(node)] = reverse_reads([node])
+        return found
 
     def invariant(self) -> set[str]:
         """What is computed in a loop from what no loop changes: variables assigned the same each time."""
@@ -179,9 +175,9 @@ class _Recomputation:
         memory = self.aliases.shadow_classes(operands)
         if any(memory & self.aliases.writers.get(s.origin, frozenset()) for s in between):
             return False
-        at_hand = self.steady | reverse_reads(block[first : last + 1])
+        at_hand = self.steady.union(*map(self.reads, block[first : last + 1]))
         if self.once:  # nothing is overwritten, but what only the forward sweep reads is not kept
-            at_hand = reverse_reads(self.nodes) | {*self.typed.program.arguments} | self.constants
+            at_hand = self.constants.union(self.typed.program.arguments, *map(self.reads, self.nodes))
         return all(self.is_repeatable_before(block, n, first, last) for n in operands - at_hand)
 
     def is_repeatable_before(self, block: list[Node], name: str, first: int, last: int) -> bool:

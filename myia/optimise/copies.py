@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from myia.analysis.dataflow import ForwardFlow
+from myia.analysis.liveness import all_read
 from myia.analysis.webs import rename
 from myia.optimise.code import Block, Code
 from myia.optimise.dead import drop_dead
@@ -31,7 +32,9 @@ def _read_originals(code: Code) -> Code:
         written = set(names_written(s))
         if isinstance(s, ast.AugAssign) and isinstance(s.target, ast.Name):
             written.add(s.target.id)
-        kept = {c: o for c, o in copies.items() if c not in written and o not in written}
+        kept = copies
+        if any(n in copies for n in written) or any(o in written for o in copies.values()):
+            kept = {c: o for c, o in copies.items() if c not in written and o not in written}
         match s:
             case ast.Assign([ast.Name(copy)], ast.Name(original)) if (
                 copy != original and copy not in code.users and not {copy, original} & pinned
@@ -53,7 +56,7 @@ def _read_originals(code: Code) -> Code:
 
 def _reading(s: ast.stmt, copies: Copies) -> ast.stmt:
     """A simple statement with originals read in place of copies."""
-    if not copies:
+    if not copies or copies.keys().isdisjoint(all_read(s)):
         return s
     made: ast.stmt
     match s:

@@ -110,23 +110,36 @@ def names_read(node: ast.AST | None) -> set[str]:
     if isinstance(node, ast.For):
         return names_read(node.iter)
     found: set[str] = set()
-    _collect(node, found)
+    pending: list[Any] = [node]
+    while pending:
+        node = pending.pop()
+        if type(node) is ast.Name:
+            if type(node.ctx) is ast.Load:
+                found.add(node.id)
+            continue
+        for name in _FIELDS[type(node)]:
+            child = getattr(node, name, None)
+            if type(child) is list:
+                pending += child
+            elif child is not None:
+                pending.append(child)
     return found
 
 
-def _collect(node: Any, found: set[str]) -> None:
-    if isinstance(node, ast.Name):
-        if isinstance(node.ctx, ast.Load):
-            found.add(node.id)
-    elif isinstance(node, list):
-        for item in node:
-            _collect(item, found)
-    elif isinstance(node, ast.AST) and not isinstance(node, _LEAVES):
-        for name in node._fields:
-            _collect(getattr(node, name, None), found)
-
-
 _LEAVES = (ast.Constant, ast.operator, ast.expr_context, ast.unaryop, ast.cmpop, ast.boolop)
+
+
+class _Fields(dict[type, tuple[str, ...]]):
+    """The fields of each class of nodes in which there may be names: an operator or a text has none."""
+
+    def __missing__(self, kind: type) -> tuple[str, ...]:
+        fields = () if issubclass(kind, _LEAVES) else getattr(kind, "_fields", ())
+        self[kind] = tuple(f for f in fields if f not in _WITHOUT_NAMES)
+        return self[kind]
+
+
+_WITHOUT_NAMES = ("ctx", "op", "ops", "id", "attr", "arg", "name", "type_comment", "kind")
+_FIELDS = _Fields()
 
 
 def names_written(statement: ast.stmt) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from myia._runtime import asarray, empty, is_own, scatter_add
+from myia._runtime import form as native_form
 from myia._runtime import matmul_into as native_matmul_into
 from myia._runtime import zeros_like as native_zeros
 from myia.errors import MissingRule, NonScalarOutput, NotDifferentiable
@@ -38,16 +39,25 @@ __all__ = [
 
 
 def zeros_like(x: Any) -> Any:
-    """A fresh zero adjoint for `x`, that nothing else refers to."""
+    """A fresh zero adjoint for `x`, that nothing else refers to.
+
+    The arrays in a container are zeros without memory: what is added to one is a new array (`accumulate`).
+    """
     if isinstance(x, ARRAYS):
         if x.dtype.kind in "fc":
             return np.zeros(x.shape, x.dtype)
         return np.zeros(x.shape)
     if isinstance(x, (list, tuple)):
-        return [native_zeros(item) for item in x]
+        return [_item_zeros(item) for item in x]
     if isinstance(x, dict):
-        return {key: native_zeros(item) for key, item in x.items()}
+        return {key: _item_zeros(item) for key, item in x.items()}
     return 0.0
+
+
+def _item_zeros(x: Any) -> Any:
+    if isinstance(x, ARRAYS) and x.ndim and x.dtype.kind in "fc":
+        return native_form(x)
+    return native_zeros(x)
 
 
 def ones_like(result: Any) -> Any:

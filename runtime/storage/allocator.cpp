@@ -50,6 +50,10 @@ static_assert(class_of(std::size_t{1} << kLargestPower) == kClasses - 1);
 constexpr std::size_t kMapped = std::size_t{1} << 20;
 constexpr std::size_t kHuge = std::size_t{1} << 22;
 
+// What is idle is looked for when so many bytes, and as many as are pooled, have been asked for since.
+constexpr std::uint64_t kLook = std::uint64_t{1} << 25;
+constexpr std::uint64_t kMostOwed = std::uint64_t{1} << 26;
+
 void* from_system(std::size_t size) noexcept {
   if (size < kMapped) return std::aligned_alloc(kAlignment, size);
   void* const block = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -112,7 +116,7 @@ class Pool {
     if (block) [[likely]] {
       count(bytes);
       c.first = block->next;
-      --c.blocks;
+      c.idle = std::min(c.idle, --c.blocks);
       pooled_ -= size_of_class(number);
       lock_.unlock();
       show(block, size_of_class(number));
@@ -191,6 +195,8 @@ class Pool {
     Free* first = nullptr;
     std::size_t blocks = 0;
     std::uint64_t last = 0;  // asked_ when it was last asked for
+    // The blocks that were in the pool all the time since looked_, and all the time between the two looks before.
+    std::size_t idle = 0, idle_before = 0;
   };
 
   void count(std::size_t bytes) noexcept {
@@ -202,6 +208,7 @@ class Pool {
 
   void* fresh(int number, std::size_t bytes) {
     const std::size_t size = size_of_class(number);
+    let_go_idle(size);
     void* block = from_system(size);
     if (!block) {
       trim();
@@ -211,6 +218,32 @@ class Pool {
     const std::lock_guard guard(lock_);
     count(bytes);
     return block;
+  }
+
+  /// Before the process grows by `size`: large blocks leave that nobody needed for a while, of as many bytes. A
+  /// reverse sweep frees what was saved, and makes gradients, which have other sizes. A class of which all blocks are
+  /// used now and then loses none, so that sizes that take turns do not drive each other out.
+  void let_go_idle(std::size_t size) noexcept {
+    Leaving leaving;
+    {
+      const std::lock_guard guard(lock_);
+      owed_ = std::min(owed_ + size, kMostOwed);
+      if (asked_ - looked_ > pooled_ + kLook) {
+        looked_ = asked_;
+        for (Class& c : classes_) c.idle_before = std::exchange(c.idle, c.blocks);
+      }
+      for (int k = kClasses - 1; k >= class_of(kMapped); --k) {
+        Class& c = classes_[k];
+        while (c.idle && c.idle_before && size_of_class(k) <= owed_) {
+          Free* const block = std::exchange(c.first, c.first->next);
+          block->next = std::exchange(leaving.blocks[k], block);
+          --c.blocks, --c.idle, --c.idle_before;
+          pooled_ -= size_of_class(k);
+          owed_ -= size_of_class(k);
+        }
+      }
+    }
+    leaving.give_back();
   }
 
   /// A program that goes over to other sizes would find the pool full of those that it no longer
@@ -239,12 +272,15 @@ class Pool {
   void take_out(int number, Leaving& leaving) noexcept {
     Class& c = classes_[number];
     pooled_ -= size_of_class(number) * std::exchange(c.blocks, 0);
+    c.idle = c.idle_before = 0;
     leaving.blocks[number] = std::exchange(c.first, nullptr);
   }
 
   Spinlock lock_;
   std::uint64_t live_ = 0, peak_ = 0, stretch_ = 0, pooled_ = 0, blocks_ = 0, bound_ = 0;
   std::uint64_t asked_ = 0;  // bytes that were ever asked for
+  std::uint64_t looked_ = 0;  // asked_ at the last look at what is idle
+  std::uint64_t owed_ = 0;  // bytes that came from the system, for which idle ones have yet to go
   Class classes_[kClasses];
 };
 

@@ -103,6 +103,35 @@ void bound() {
   allocator::set_bound(standard);
 }
 
+/// What lies idle makes room for blocks of other sizes; what takes turns with them stays.
+void idle() {
+  constexpr std::size_t kSaved = 8'000'000, kMade = 1'500'000;
+  allocator::trim();
+  std::vector<void*> saved, made;
+  for (int k = 0; k < 20; ++k) saved.push_back(allocator::allocate(kSaved));
+  const auto all = [] { return allocator::stats().live + allocator::stats().pooled; };
+  const std::uint64_t before = all();
+  for (void* const block : saved) {
+    allocator::free(block, kSaved);
+    for (int k = 0; k < 3; ++k) allocator::free(allocator::allocate(kSaved), kSaved);
+    for (int k = 0; k < 3; ++k) made.push_back(allocator::allocate(kMade));
+  }
+  CHECK(all() < before + 40'000'000);  // it would be 90 MB more
+  for (void* const block : made) allocator::free(block, kMade);
+  allocator::trim();
+
+  void *first = nullptr, *second = nullptr;
+  for (int k = 0; k < 100; ++k) {
+    void* const a = allocator::allocate(kSaved);
+    CHECK(!first || first == a);
+    allocator::free(first = a, kSaved);
+    void* const b = allocator::allocate(kMade);
+    CHECK(!second || second == b);
+    allocator::free(second = b, kMade);
+  }
+  allocator::trim();
+}
+
 void too_much() {
   const tests::SameMemory same;
   for (const std::size_t bytes : {std::size_t{1} << 46, (std::size_t{1} << 46) + 1, ~std::size_t{0}}) {
@@ -151,6 +180,7 @@ int main() {
   reuse();
   counts();
   bound();
+  idle();
   too_much();
   many_threads();
 }

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from myia._runtime import leave
+from myia._runtime import leave, memory_stats, wait_all
 from myia.errors import NonScalarOutput, NotDifferentiable
 from myia.runtime.adjoints import (
     accumulate,
@@ -66,7 +66,8 @@ def test_zeros_like(x, zero):
 def test_zeros_are_fresh():
     x = [np.ones(2), np.ones(2)]
     zero = zeros_like(x)
-    zero[0] += 1.0
+    add_at(zero, 0, np.ones(2))
+    assert zero[0].tolist() == [1.0, 1.0]
     assert zeros_like(x)[0].tolist() == [0.0, 0.0]
     assert zero[1].tolist() == [0.0, 0.0]
     assert zeros_like(np.broadcast_to(1.0, (3,))).flags.writeable
@@ -302,3 +303,18 @@ def test_the_gradient_has_memory_of_its_own():
 def test_a_complex_gradient_is_refused(x):
     with pytest.raises(NotDifferentiable):
         like(np.multiply(1j, x), x, [])
+
+
+def test_zeros_of_containers_take_no_memory():
+    x = [np.ones((1000, 1000)), (np.ones(1000), 2.0)]
+    wait_all()
+    before = memory_stats()["live"]
+    zeros = zeros_like(x)
+    assert memory_stats()["live"] - before < 10_000
+    assert zeros[0].shape == (1000, 1000)
+    assert not np.any(zeros[0])
+    added = add_at(zeros, 0, 3.0 * x[0])
+    again = add_at(zeros_like(x), 0, x[0])
+    np.testing.assert_array_equal(added[0], 3.0 * x[0])
+    np.testing.assert_array_equal(again[0], x[0])
+    assert not np.shares_memory(np.asarray(again[0]), x[0])
