@@ -129,8 +129,8 @@ def compile_gradient(
     arguments may be written into; `recorder`: counts what a call keeps; `optimise`: the names of the
     optimisations to do (`myia.optimise.ALL`); `with_value`: the function's value is wanted too;
     `checkpointed`: loops are reversed from snapshots. `blocks`: the statements of the body, from the first
-    number to before the second, that are run again rather than kept, with the reason; `divided`: functions that
-    call themselves are run again but for the calls.
+    number to before the second, that are run again rather than kept, with the reason; `divided`: functions
+    that call themselves are run again but for the calls.
     """
     unit = _Unit(recorder=recorder, optimise=optimise, with_value=with_value, checkpointed=checkpointed)
     if recorder is not None:

@@ -89,8 +89,8 @@ class MemoryReport:
     again; `bytes`: the sum of what is saved, in bytes; `peak`: the most memory that the runtime's arrays took
     at once, in bytes, the results included, the arguments not. With a budget, `budget` is its number of
     bytes, None for the least, and `loops` tells of each loop that is reversed from snapshots, by the user's
-    file and line, and `blocks` of the lines that are run again by a plan. `trace` is memory over time: pairs of
-    seconds and of the most bytes since the pair before.
+    file and line, and `blocks` of the lines that are run again by a plan. `trace` is memory over time: pairs
+    of seconds and of the most bytes since the pair before.
     """
 
     name: str
