@@ -19,7 +19,8 @@ NATIVE := runtime/CMakeLists.txt $(wildcard runtime/*.[ch]pp runtime/*/*.[ch]pp)
 # The virtual environment's cmake and ninja first: a machine's may be too old.
 NATIVE_PATH := PATH="$(abspath $(VENV))/bin:$$PATH"
 
-.PHONY: help demo test native-test sanitize lint format bench bench-runtime bench-inplace docs nox clean FORCE
+.PHONY: help demo test native-test sanitize lint format bench bench-runtime bench-inplace bench-memory
+.PHONY: docs nox clean FORCE
 .NOTPARALLEL:
 
 help:
@@ -34,6 +35,7 @@ help:
 	@echo "make sanitize       the same under the thread, address and undefined-behaviour sanitizers"
 	@echo "make bench-runtime  time the runtime against NumPy and torch, which it installs (gigabytes)"
 	@echo "make bench-inplace  time programs that write in place against JAX, which it installs with torch"
+	@echo "make bench-memory   memory and time beside torch, autograd and JAX, which it installs"
 
 demo: $(VENV)/installed-demo
 	$(RUN) -m examples.demo
@@ -69,6 +71,9 @@ bench-runtime: $(VENV)/installed-bench,bench-peers
 
 bench-inplace: $(VENV)/installed-bench,bench-peers
 	$(RUN) -m benchmarks.inplace
+
+bench-memory: $(VENV)/installed-bench,bench-peers
+	$(RUN) -m benchmarks.memory
 
 docs: $(VENV)/installed-docs
 	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict

@@ -229,7 +229,7 @@ def measure_peak(tool: str, program: str, size: int) -> Peak:
 def peak_of_this_process(tool: str, program: str, size: int) -> Peak:
     prepare(tool, program, TINY).call()
     prepared: list[Prepared] = []
-    compiling = _growth(lambda: prepared.append(prepare(tool, program, size)))
+    compiling = growth(lambda: prepared.append(prepare(tool, program, size)))
     call, account = prepared[0].call, prepared[0].account
     saved = None
     if tool == "myia":
@@ -237,11 +237,11 @@ def peak_of_this_process(tool: str, program: str, size: int) -> Peak:
 
         live = memory_stats()["live"]
         reset_peak()
-        process = _growth(call)
+        process = growth(call)
         account = memory_stats()["peak"] - live
         saved = _by_myia(program).memory_report(*programs.arguments(program, size)).bytes
     else:
-        process = _growth(call)
+        process = growth(call)
     if tool in ("plain", "hand"):
         tracemalloc.start()  # to which NumPy tells its arrays
         call()
@@ -250,7 +250,7 @@ def peak_of_this_process(tool: str, program: str, size: int) -> Peak:
     return Peak(process, compiling, account, saved)
 
 
-def _growth(call: Callable[[], Any]) -> int:
+def growth(call: Callable[[], Any]) -> int:
     """By how much the resident memory of this process grows at the worst moment of a call (Linux only)."""
     gc.collect()
     # What is free already goes back to the system: a call that used it again would seem to take less.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import itertools
 import os
@@ -17,6 +18,8 @@ os.environ["TANGENT_DISK_CACHE"] = "0"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 DISTRIBUTIONS = {"myia": "myia", "autograd": "autograd", "tangent": "tangent-ad"}
+# What a tool has in the place of NumPy, where it is another module.
+NUMPY = {"autograd": "autograd.numpy", "jax": "jax.numpy", "torch": "torch"}
 PROGRAMS = Path(__file__).with_name("programs.py")
 _copies = itertools.count()
 
@@ -28,10 +31,8 @@ def load_programs(tool: str, path: Path = PROGRAMS) -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    if tool == "autograd":
-        import autograd.numpy
-
-        module.np = autograd.numpy  # type: ignore[attr-defined]
+    if tool in NUMPY:
+        module.np = importlib.import_module(NUMPY[tool])  # type: ignore[attr-defined]
     return module
 
 

@@ -280,9 +280,10 @@ PyObject* spread(PyObject*, PyObject* const* args, Py_ssize_t count) {
   return PyObject_Vectorcall(fallback_spread, args, static_cast<std::size_t>(count), nullptr);
 }
 
-/// Whether an Array is all of a storage that no other view and no task has, in C order: fit to be handed out.
+/// Whether an Array is all of a storage that no other view has, in C order: fit to be handed out. Tasks may have it:
+/// they take their turns, and whoever hands out memory waits for them.
 bool whole_and_alone(const Array* array) {
-  return array->storage->references() == 1 && !array->storage->borrowed() && array->writable && !array->offset &&
+  return array->storage->holders() == 1 && !array->storage->borrowed() && array->writable && !array->offset &&
          static_cast<Index>(array->storage->bytes()) == array->layout.size() * array->item() &&
          c_contiguous(array->layout, array->item());
 }
