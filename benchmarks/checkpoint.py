@@ -301,7 +301,8 @@ def aims(found: dict[str, Sweep]) -> str:
             row = it.rows["low"]
             lines.append(
                 f"- {title}: a tenth of the memory is less than the lowest budget here; with"
-                f" 1/{free.peak / row.peak:.1f}, time over that without a budget {row.seconds / free.seconds:.2f}: missed."
+                f" 1/{free.peak / row.peak:.1f}, time over that without a budget"
+                f" {row.seconds / free.seconds:.2f}: missed."
             )
         else:
             lines.append(
@@ -450,6 +451,19 @@ ABOUT_PEERS = """
 """
 
 
+def save(about: str, swept: dict[str, Sweep], beside: dict[str, dict[str, Beside]]) -> None:
+    head = say(f"Written by `python -m benchmarks.checkpoint --save`; do not edit. {about}")
+    parts = [
+        f"# Gradients within a budget of memory\n\n{head}",
+        f"## Less and less memory\n\n{say(ABOUT)}\n\n{sweeps_table(swept)}",
+        f"## What was aimed at\n\n{aims(swept)}",
+    ]
+    if beside:
+        parts.append(f"## Beside the peers\n\n{say(ABOUT_PEERS)}\n\n{peers_table(beside)}")
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.checkpoint")
     parser.add_argument("--save", action="store_true", help="write benchmarks/results/checkpoint.md")
@@ -477,20 +491,9 @@ def main() -> None:
             low = swept[program].rows["low"]
             beside[program] = compare(program, low.steps, low.budget or 1, options.rounds)
             print(peers_table({program: beside[program]}), "\n", flush=True)
-    reached = aims(swept)
-    print(reached)
-    if options.save:
-        head = say(f"Written by `python -m benchmarks.checkpoint --save`; do not edit. {about}")
-        parts = [
-            f"# Gradients within a budget of memory\n\n{head}",
-            f"## Less and less memory\n\n{say(ABOUT)}\n\n{sweeps_table(swept)}",
-            f"## What was aimed at\n\n{reached}",
-        ]
-        if beside:
-            parts.append(f"## Beside the peers\n\n{say(ABOUT_PEERS)}\n\n{peers_table(beside)}")
-        RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
-        print(f"\nwritten to {RESULTS}")
+        if options.save:  # what is there so far
+            save(about, swept, beside)
+    print(aims(swept))
     if any(it.wrong for it in swept.values()):
         raise ArithmeticError("a budget was not kept as it should be: see what is told above")
 

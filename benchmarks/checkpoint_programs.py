@@ -2,8 +2,8 @@
 
 First as Myia gets them, then for JAX and torch: a step, and `run`, which goes through the steps in segments
 of which only the state at the start is kept. Each tool gets its own copy of this module, whose `np` is the
-NumPy that the tool wants. Neither peer can reverse a loop in segments that ends when it has found what it looks
-for; they are told the number of its steps beforehand.
+NumPy that the tool wants. Neither peer can reverse a loop in segments that ends when it has found what it
+looks for; they are told the number of its steps beforehand.
 """
 
 from __future__ import annotations
