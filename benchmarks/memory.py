@@ -165,10 +165,11 @@ def seconds_of(call: Callable[[], Any]) -> float:
 class Child:
     """A tool with one program, in a process of its own, which `--child` of a benchmark makes of `words`."""
 
-    def __init__(self, *words: str, benchmark: str = "memory") -> None:
+    def __init__(self, *words: str, benchmark: str = "memory", **variables: str) -> None:
         command = [sys.executable, "-W", "ignore", "-m", f"benchmarks.{benchmark}", "--child", *words]
+        variables = environment() | variables
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment()
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=variables
         )
         self.process, self.storages = json.loads(self._line())
 
