@@ -20,7 +20,7 @@ NATIVE := runtime/CMakeLists.txt $(wildcard runtime/*.[ch]pp runtime/*/*.[ch]pp)
 NATIVE_PATH := PATH="$(abspath $(VENV))/bin:$$PATH"
 
 .PHONY: help demo test native-test sanitize lint format bench bench-runtime bench-inplace bench-memory
-.PHONY: docs nox clean FORCE
+.PHONY: bench-checkpoint docs nox clean FORCE
 .NOTPARALLEL:
 
 help:
@@ -36,6 +36,7 @@ help:
 	@echo "make bench-runtime  time the runtime against NumPy and torch, which it installs (gigabytes)"
 	@echo "make bench-inplace  time programs that write in place against JAX, which it installs with torch"
 	@echo "make bench-memory   memory and time beside torch, autograd and JAX, which it installs"
+	@echo "make bench-checkpoint  gradients within a budget of memory, beside JAX and torch, which it installs"
 
 demo: $(VENV)/installed-demo
 	$(RUN) -m examples.demo
@@ -74,6 +75,9 @@ bench-inplace: $(VENV)/installed-bench,bench-peers
 
 bench-memory: $(VENV)/installed-bench,bench-peers
 	$(RUN) -m benchmarks.memory
+
+bench-checkpoint: $(VENV)/installed-bench,bench-peers
+	$(RUN) -m benchmarks.checkpoint
 
 docs: $(VENV)/installed-docs
 	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict

@@ -63,7 +63,7 @@ def prepare(tool: str, program: str, tiny: bool = False) -> Call:
     programs = load_programs(tool, SOURCE)
     function = getattr(programs, programs.SPELLING.get((tool, program), program))
     args = memory_programs.arguments(program, tiny)
-    return _PREPARE[tool](function, args, PROGRAMS[program])
+    return PREPARE[tool](function, args, PROGRAMS[program])
 
 
 def _with_myia(function: Callable[..., Any], args: tuple[Any, ...], program: Any, **how: Any) -> Call:
@@ -81,11 +81,11 @@ def _with_torch(function: Callable[..., Any], args: tuple[Any, ...], program: An
 
     torch.set_num_threads(THREADS)
     given = _mapped(lambda x: torch.from_numpy(x) if isinstance(x, np.ndarray) else x, args)
-    leaves = [x.requires_grad_() for i in program.wrt for x in _leaves(given[i])]
+    inputs = [x.requires_grad_() for i in program.wrt for x in leaves(given[i])]
 
     def call() -> tuple[Any, Any]:
         value = function(*given)
-        return value.detach(), torch.autograd.grad(value, leaves)
+        return value.detach(), torch.autograd.grad(value, inputs)
 
     return call
 
@@ -107,7 +107,7 @@ def _with_jax(function: Callable[..., Any], args: tuple[Any, ...], program: Any)
     return lambda: jax.block_until_ready(compiled(*given))
 
 
-_PREPARE: dict[str, Callable[..., Call]] = {
+PREPARE: dict[str, Callable[..., Call]] = {
     "myia": _with_myia, "torch": _with_torch, "autograd": _with_autograd, "jax": _with_jax,
 }  # fmt: skip
 
@@ -118,18 +118,22 @@ def _mapped(function: Callable[[Any], Any], tree: Any) -> Any:
     return function(tree)
 
 
-def _leaves(tree: Any) -> Iterator[Any]:
+def leaves(tree: Any) -> Iterator[Any]:
     if isinstance(tree, (list, tuple)):
         for item in tree:
-            yield from _leaves(item)
+            yield from leaves(item)
     else:
         yield tree
 
 
 def answer(tool: str, program: str) -> None:
-    """What a child does: it tells its peak, then for each line of input saves its results or times a call."""
+    """What a child does."""
     prepare(tool, program, tiny=True)()
-    call = prepare(tool, program)
+    serve(tool, prepare(tool, program))
+
+
+def serve(tool: str, call: Call) -> None:
+    """Tells the peak of a call, then for each line of input saves its results or times another call."""
     storages = None
     if tool == "myia":
         from myia.runtime import memory_stats, reset_peak, trim
@@ -144,13 +148,13 @@ def answer(tool: str, program: str) -> None:
     print(json.dumps([process, storages]), flush=True)
     for line in sys.stdin:
         if line.strip() == "time":
-            print(_seconds(call), flush=True)
+            print(seconds_of(call), flush=True)
         else:
-            np.savez(line.strip(), *map(np.asarray, _leaves(_mapped(np.asarray, call()))))
+            np.savez(line.strip(), *map(np.asarray, leaves(_mapped(np.asarray, call()))))
             print(0.0, flush=True)
 
 
-def _seconds(call: Callable[[], Any]) -> float:
+def seconds_of(call: Callable[[], Any]) -> float:
     start = time.perf_counter()
     result = call()
     seconds = time.perf_counter() - start
@@ -159,12 +163,13 @@ def _seconds(call: Callable[[], Any]) -> float:
 
 
 class Child:
-    """A tool with one program, in a process of its own."""
+    """A tool with one program, in a process of its own, which `--child` of a benchmark makes of `words`."""
 
-    def __init__(self, tool: str, program: str) -> None:
-        command = [sys.executable, "-W", "ignore", "-m", "benchmarks.memory", "--child", tool, program]
+    def __init__(self, *words: str, benchmark: str = "memory", **variables: str) -> None:
+        command = [sys.executable, "-W", "ignore", "-m", f"benchmarks.{benchmark}", "--child", *words]
+        variables = environment() | variables
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=_environment()
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=variables
         )
         self.process, self.storages = json.loads(self._line())
 
@@ -195,12 +200,12 @@ class Child:
         return line
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     count = str(THREADS)
     return os.environ | {"OPENBLAS_NUM_THREADS": count, "OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count}
 
 
-def _on_few_processors() -> None:
+def on_few_processors() -> None:
     """XLA takes as many threads as there are processors, whatever is asked of it."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:THREADS])
 
@@ -223,12 +228,12 @@ class Figures:
 def compare(program: str, rounds: int) -> dict[str, Figures]:
     with ExitStack() as stack:
         children = {tool: stack.enter_context(Child(tool, program)) for tool in TOOLS}
-        _check(children, program)
+        check(children, PROGRAMS[program].title)
         seconds = least({tool: child.seconds for tool, child in children.items()}, rounds)
     return {tool: Figures(c.process, c.storages, seconds[tool]) for tool, c in children.items()}
 
 
-def _check(children: dict[str, Child], program: str) -> None:
+def check(children: dict[str, Child], program: str) -> None:
     """Raises ArithmeticError unless all have found the same."""
     with tempfile.TemporaryDirectory() as folder:
         found = {}
@@ -247,7 +252,7 @@ def _same(a: Any, b: Any) -> bool:
 
 
 def input_bytes(program: str) -> int:
-    return sum(x.nbytes for x in _leaves(memory_programs.arguments(program)) if isinstance(x, np.ndarray))
+    return sum(x.nbytes for x in leaves(memory_programs.arguments(program)) if isinstance(x, np.ndarray))
 
 
 def peers_table(results: dict[str, dict[str, Figures]]) -> str:
@@ -322,7 +327,7 @@ def shares(program: str, rounds: int) -> dict[str, tuple[int, float]]:
         reset_peak()
         call()
         peaks[way] = memory_stats()["peak"] - live
-    seconds = least({way: lambda call=call: _seconds(call) for way, call in calls.items()}, rounds)
+    seconds = least({way: lambda call=call: seconds_of(call) for way, call in calls.items()}, rounds)
     return {way: (peaks[way], seconds[way]) for way in ways}
 
 
@@ -365,7 +370,7 @@ def first_calls(copies: int = 9) -> dict[str, float]:
                 gradient = myia.value_and_grad(getattr(programs, name), optimise=optimise)
                 args = programs.arguments("thirty_lines")
                 gc.collect()
-                seconds[way].append(_seconds(lambda gradient=gradient, args=args: gradient(*args)))
+                seconds[way].append(seconds_of(lambda gradient=gradient, args=args: gradient(*args)))
     return {way: statistics.median(found[1:]) for way, found in seconds.items()}
 
 
@@ -421,7 +426,7 @@ def main() -> None:
     parser.add_argument("--child", nargs=2, metavar=("TOOL", "PROGRAM"), help="be the process of a tool")
     parser.add_argument("--shares", choices=PROGRAMS, help="the shares of one program, as JSON")
     options = parser.parse_args()
-    _on_few_processors()
+    on_few_processors()
     if options.child:
         answer(*options.child)
         return
@@ -462,9 +467,7 @@ def _shares_of(program: str, rounds: int) -> dict[str, Any]:
     """In a process of its own."""
     command = [sys.executable, "-W", "ignore", "-m", "benchmarks.memory", "--shares", program]
     command += ["--rounds", str(rounds)]
-    done = subprocess.run(
-        command, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT, env=_environment()
-    )
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT, env=environment())
     return json.loads(done.stdout)
 
 
