@@ -28,12 +28,20 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from math import ceil, log2
 from typing import Any
 
-from myia._runtime import begin_stretch, end_stretch, memory_of, memory_stats, wait_all
+from myia._runtime import (
+    begin_stretch,
+    end_stretch,
+    in_flight_bound,
+    memory_of,
+    memory_stats,
+    set_in_flight_bound,
+    wait_all,
+)
 from myia.errors import MemoryBudget, UnknownArgument
 from myia.runtime.disk import MOST_PENDING, Filed, Files, Folder, arrays_in, folder_of, identity, part_of
 from myia.runtime.native import ARRAYS
@@ -159,6 +167,34 @@ Budgets = Callable[[Turns], Budget]
 """Makes the budget of a call, given what was measured in earlier ones."""
 
 
+class _Ahead:
+    """While any call keeps a budget, work waits until what was handed out before is done: the memory of what
+    is pending would come on top. Large operations are still divided over the workers."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._calls = 0
+        self._bound = 0
+
+    @contextmanager
+    def of_nothing(self) -> Iterator[None]:
+        with self._lock:
+            if not self._calls:
+                self._bound = in_flight_bound()
+                set_in_flight_bound(1)
+            self._calls += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._calls -= 1
+                if not self._calls:
+                    set_in_flight_bound(self._bound)
+
+
+_ahead = _Ahead()
+
+
 @contextmanager
 def budget(given: Budget) -> Iterator[Budget]:
     """The budget of the loops that run inside."""
@@ -168,7 +204,8 @@ def budget(given: Budget) -> Iterator[Budget]:
     given.files = None if given.disk is None else Files(given.disk)
     _current.budget = given
     try:
-        yield given
+        with nullcontext() if given.bytes is None else _ahead.of_nothing():
+            yield given
     finally:
         _current.budget = before
         given.plans.clear()
@@ -264,6 +301,8 @@ class Checkpoints:
         """An iteration begins; `values`: the state, by variable; `arrays`: those written in place."""
         at = self._at
         self._at = at + 1
+        if self._is_limited():
+            wait_all()  # or arrays of the next iteration would be there beside those of this one
         if self.budget.watch is not None:
             self.budget.watch()
         if not self._first_sweep:
