@@ -277,14 +277,14 @@ class Gradient:
 
     def _run(self, compiled: Compiled, arguments: tuple[Any, ...]) -> tuple[Any, Budget | None]:
         """What the emitted function gives, and the budget that it kept."""
+        if self._budget is not None:
+            found, limits, *_ = self._run_within(compiled, arguments, None)
+            return found, limits
         given = enter(arguments) if compiled.takes_arrays else arguments
-        if self._budget is None:
-            if enforces_marks():
-                with marks.call():
-                    return compiled.run(*given), None
-            return compiled.run(*given), None
-        found, limits, *_ = self._run_within(compiled, arguments, None)
-        return found, limits
+        if enforces_marks():
+            with marks.call():
+                return compiled.run(*given), None
+        return compiled.run(*given), None
 
     def _run_within(
         self, plain: Compiled, arguments: tuple[Any, ...], recorder: Recorder | None
@@ -297,7 +297,6 @@ class Gradient:
         types, axes = tuple(map(type_of, arguments)), axes_in(signature(arguments, type_of))
         donated = self._donated if recorder is None else frozenset[int]()
         make = functools.partial(self._compiled_gradient, types, axes, donated, recorder)
-        given = enter(arguments) if plain.takes_arrays else arguments
         while True:
             limits = self._budget(self._turns)
             chosen = self._plans.chosen(plain, recorder is None, arguments, limits.bytes, make)
@@ -308,7 +307,8 @@ class Gradient:
                 recorder.trace = Trace()
                 limits.watch = recorder.trace.sample
             with budget(limits), Stretch() as stretch:
-                found = chosen.compiled.run(*given)
+                # Entered here, so that what this takes is counted.
+                found = chosen.compiled.run(*(enter(arguments) if plain.takes_arrays else arguments))
             peak = stretch.peak
             if recorder is not None and recorder.trace is not None:
                 recorder.trace.sample()  # which hides peaks from the stretch

@@ -79,7 +79,7 @@ def test_the_formula_is_the_optimum(snapshots):
 
 @pytest.mark.parametrize("snapshots", SNAPSHOTS)
 def test_a_published_schedule_advances_as_often(snapshots):
-    """Theirs counts snapshots beside the one at the start."""
+    """Both count the one at the start."""
     for steps in STEPS[1:]:
         actions = Revolve(steps, snapshots)
         advanced = 0
