@@ -6,6 +6,9 @@ type hints, as a scientist writes them; their arguments stay away from kinks.
 
 from __future__ import annotations
 
+import os
+from typing import Any
+
 from tests.programs import (
     algorithms,
     arithmetic,
@@ -23,3 +26,8 @@ from tests.programs.table import Program
 FAMILIES = (arithmetic, branches, loops, whiles, calls, containers, arrays, algorithms, effects, regressions)
 
 PROGRAMS: list[Program] = [row for family in FAMILIES for row in family.PROGRAMS]
+
+
+def some(rows: list[Any], each: int) -> list[Any]:
+    """One row in `each`, to save time; all of them where MYIA_FUZZ is set."""
+    return rows if "MYIA_FUZZ" in os.environ else rows[::each]
