@@ -61,6 +61,7 @@ _LIKE: frozenset[Any] = frozenset(
 )  # fmt: skip
 """Functions whose result has the shape of their first argument, unless another is asked for."""
 
+_NO_SHAPE = ast.Constant(None)
 _OF_SHAPE: frozenset[Any] = frozenset({np.zeros, np.ones, np.empty, np.full})
 _TURNED: frozenset[Any] = frozenset({("attribute", "T"), np.transpose, np.ndarray.transpose})
 _PRODUCTS: frozenset[Any] = frozenset({operator.matmul, np.matmul})
@@ -231,6 +232,9 @@ class _Reading:
             case "rule", _ if operation.rule is not None and operation.rule.broadcast:
                 return self.broadcast([self.shape(o) for o in operands])
             case (("rule" | "inactive"), ast.Call(_, args, keywords)) if function in _LIKE | _OF_SHAPE:
+                other = operation.operands.get("shape", _NO_SHAPE)
+                if function in _LIKE and (len(args) > 3 or not _is_constant(other, None)):
+                    return None  # another shape is asked for, perhaps by position
                 if operands:
                     args = operands[:1]
                 elif any(k.arg == "shape" for k in keywords):

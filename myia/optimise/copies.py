@@ -74,5 +74,13 @@ def _reading(s: ast.stmt, copies: Copies) -> ast.stmt:
 
 
 def _target(target: Any, copies: Copies) -> Any:
-    """A place to store: what it is part of is read, a name is written."""
-    return target if isinstance(target, ast.Name) else rename(target, copies)
+    """A place to store: what it is part of is read, names are written."""
+    match target:
+        case ast.Name():
+            return target
+        case ast.Tuple(parts) | ast.List(parts):
+            made = type(target)([_target(part, copies) for part in parts], ast.Store())
+            return ast.copy_location(made, target)
+        case ast.Starred(part):
+            return ast.copy_location(ast.Starred(_target(part, copies), ast.Store()), target)
+    return rename(target, copies)

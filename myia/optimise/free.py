@@ -29,7 +29,7 @@ _NOTHING = ast.Pass()
 def free_dead(code: Code, given: Names) -> Code:
     """`given`: the parameters of the function, which the caller holds anyway."""
     live = code.live
-    certain = _bound_after(code.body, given)
+    certain = _flow(code.body, given).after
     bound = {n for s in statements_of(code.body) for n in names_written(s)} - live.pinned
     arrays = {n for n in bound if may_hold_array(code.types.get(n, ANY))} - _plain(code.body)
     ended = (ast.Return, ast.Raise, ast.Break, ast.FunctionDef)
@@ -54,10 +54,41 @@ def free_dead(code: Code, given: Names) -> Code:
             done.append(s)
             if dead:
                 targets: list[ast.expr] = [ast.Name(n, ast.Del()) for n in sorted(dead)]
-                done.append(ast.copy_location(ast.Delete(targets), s))
+                freed = ast.copy_location(ast.Delete(targets), s)
+                done.append(freed)
+                if blocks_of(s):
+                    unsure.append(freed)
         return done
 
-    return replace(code, parts=[freeing(part) for part in code.parts])
+    unsure: list[ast.Delete] = []
+    parts = [freeing(part) for part in code.parts]
+    return _only_bound(replace(code, parts=parts), unsure, given)
+
+
+def _only_bound(code: Code, unsure: list[ast.Delete], given: Names) -> Code:
+    """Without letting go of what something before may have let go of already: it need not be bound again."""
+    while True:
+        bound = _flow(code.body, given).before
+        names = {s: frozenset(names_deleted(s)) for s in unsure}
+        wrong = {s: gone for s, names in names.items() if (gone := names - bound.get(s, names))}
+        if not wrong:
+            return code
+
+        def kept(block: Block, wrong: dict[ast.Delete, Names] = wrong) -> Block:
+            done: Block = []
+            for s in block:
+                if isinstance(s, ast.Delete) and s in wrong:
+                    s.targets = [t for t in s.targets if isinstance(t, ast.Name) and t.id not in wrong[s]]
+                    if not s.targets:
+                        continue
+                done.append(s)
+            return done
+
+        code = code.rewritten(kept)
+
+
+def names_deleted(s: ast.stmt) -> list[str]:
+    return [t.id for t in s.targets if isinstance(t, ast.Name)] if isinstance(s, ast.Delete) else []
 
 
 def _plain(block: Block) -> set[str]:
@@ -70,15 +101,17 @@ def _plain(block: Block) -> set[str]:
                 ast.List([]) | ast.Constant(int()) | ast.Attribute(_, "shape") | ast.Call(ast.Name("len")),
             ):
                 found.add(name)
+            case ast.For(ast.Name(name)):  # a position
+                found.add(name)
     return found
 
 
-def _bound_after(block: Block, given: Names) -> dict[ast.stmt, Names]:
-    """The variables certainly bound after each statement."""
+def _flow(block: Block, given: Names) -> ForwardFlow[Names]:
+    """The variables certainly bound before and after each statement."""
 
     def transfer(s: ast.stmt, bound: Names) -> Names:
-        return bound.union(names_written(s))
+        return bound.union(names_written(s)).difference(names_deleted(s))
 
     flow = ForwardFlow(transfer, lambda a, b: a & b)
     flow.block(block, given)
-    return flow.after
+    return flow

@@ -105,7 +105,10 @@ class _Fusion:
 
     def added(self, s: ast.stmt, total: str, negative: bool, value: ast.expr) -> ast.stmt | None:
         """`total += value`, where the value has the total's shape: that of an adjoint's contributions."""
-        if isinstance(value, ast.Name) and self.rank_of(value) == self.rank_of(load_name(total)):
+        own = load_name(total)
+        if isinstance(value, ast.Name) and (
+            self.rank_of(value) == self.rank_of(own) and self.dtype_of(value) == self.dtype_of(own)
+        ):
             call = runtime_call("subtract_into" if negative else "add_into", load_name(total), value)
         elif not negative and isinstance(value, ast.Call) and operation(value) in INTO and self.fits(value):
             call = runtime_call(INTO[operation(value) or ""], load_name(total), *value.args)

@@ -62,7 +62,6 @@ def early_return_in_nested_loops_grad(x, rows):
             total = total_saved.pop()             # 79: total = total + x * item
             d_x = d_x + (d_total * item if d_total else 0.0)
             item = item_saved.pop()               # 78: for item in row:
-        del _
         steps = steps_saved.pop()
         count_2 = count_2_saved.pop()
     return d_x

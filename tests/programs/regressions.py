@@ -1080,6 +1080,52 @@ def gradient_of_the_inactive(x, c):
     return x * slope(c)
 
 
+def product_of(x, y):
+    return x * y
+
+
+def name_of_three_uses(b, c, n):
+    e = np.tanh(c)
+    s = e.sum()
+    e = b
+    if n == 0:
+        e = product_of(e, c)
+    return (c * e).sum() + (b * b).sum() + s
+
+
+def halved_and_squared(w, n):
+    for _epoch in range(3):
+        for _k in range(n):
+            w = w * 0.5
+        if w.real > 100.0:
+            break
+        for _k in range(n):
+            w = w * w
+    return w
+
+
+def arrays_halved_and_squared(w, n):
+    for _epoch in range(3):
+        for _k in range(n):
+            half = w * 0.5
+            w = half * half
+        if w[0].real > 100.0:
+            break
+        for _k in range(n):
+            w = w * w
+    return w.sum()
+
+
+def shape_by_position(w, x):
+    z = np.zeros_like(x, None, "K", True, (1,)) + w
+    return (z * x).sum() + (z @ z)
+
+
+def filled_by_position(w, x):
+    z = np.full_like(x, w[0], None, "K", True, (1,))
+    return (z * x).sum() + (z @ z)
+
+
 PROGRAMS = [
     Program("rectified", rectified, 1.3),
     Program("rectified_below", rectified, -0.7),
@@ -1247,4 +1293,12 @@ PROGRAMS = [
     Program("function_that_raises", function_that_raises, 1.3),
     Program("result_of_nested_definition", result_of_nested_definition, 1.3),
     Program("gradient_of_the_inactive", gradient_of_the_inactive, 1.3, 2.0),
+    Program("name_of_three_uses", name_of_three_uses, X3, np.array([0.1, 0.4, -0.6]), 0, wrt=(0, 1)),
+    Program("name_of_three_uses_untaken", name_of_three_uses, X3, np.array([0.1, 0.4, -0.6]), 1, wrt=(0, 1)),
+    Program("halved_and_squared", halved_and_squared, 1.3, 2),
+    Program("halved_and_squared_never", halved_and_squared, 1.3, 0),
+    Program("arrays_halved_and_squared", arrays_halved_and_squared, X3, 2),
+    Program("arrays_halved_and_squared_never", arrays_halved_and_squared, X3, 0),
+    Program("shape_by_position", shape_by_position, np.array([0.5]), X3, wrt=(0, 1), analytic=False),
+    Program("filled_by_position", filled_by_position, np.array([0.5]), X3, wrt=(0, 1), analytic=False),
 ]
