@@ -47,6 +47,7 @@ void strided(char* const* p, std::intptr_t count, const std::intptr_t* strides) 
 
 template <class T, class Rule, bool Accumulate>
 void row(char* const* p, std::intptr_t count, const std::intptr_t* strides) {
+  if (!count) return;  // there may be no memory to read a held number from
   constexpr std::intptr_t item = sizeof(T);
   constexpr unsigned absent = 7u & ~((1u << Rule::inputs) - 1u);
   unsigned held = absent;
