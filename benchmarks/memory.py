@@ -309,7 +309,7 @@ def _aim(ours: Figures, theirs: Figures, bound: float) -> str:
 def shares(program: str, rounds: int) -> dict[str, tuple[int, float]]:
     """Peak of the runtime's storages in bytes, and seconds: all on, each off, all off."""
     import myia
-    from myia.runtime import memory_stats, reset_peak
+    from myia.runtime import memory_stats, reset_peak, wait_all
 
     function = getattr(load_programs("myia", SOURCE), program)
     args, tiny = (memory_programs.arguments(program, t) for t in (False, True))
@@ -323,10 +323,14 @@ def shares(program: str, rounds: int) -> dict[str, tuple[int, float]]:
         calls[way] = _with_myia(function, args, PROGRAMS[program], optimise=chosen)
     peaks = {}
     for way, call in calls.items():
+        gc.collect()
+        wait_all()  # what earlier calls left is gone
         live = memory_stats()["live"]
         reset_peak()
-        call()
+        result = call()
+        wait_all()
         peaks[way] = memory_stats()["peak"] - live
+        del result
     seconds = least({way: lambda call=call: seconds_of(call) for way, call in calls.items()}, rounds)
     return {way: (peaks[way], seconds[way]) for way in ways}
 
