@@ -347,8 +347,7 @@ ABOUT_MEMORY = """
     of a MB are noise. "Own account" is `memory_stats()["peak"]` for Myia (arrays of the runtime, not the
     floats and list entries that Python keeps), temporaries and results by XLA's plan for JAX, and NumPy's
     allocations by tracemalloc for the rest; "over ours" compares those. "Saved" is
-    `memory_report(...).bytes`, floats included and views counted as if they were copies, so it may be more
-    than the peak; and what that is for an iteration of the program's loops.
+    `memory_report(...).bytes`, floats included; and what that is for an iteration of the program's loops.
 """
 
 
