@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 from myia.optimise.algebra import simplify
 from myia.optimise.code import Chain, Code
-from myia.optimise.common import share_common
 from myia.optimise.copies import drop_copies
 from myia.optimise.dead import drop_dead
 from myia.optimise.free import free_dead
@@ -20,6 +19,7 @@ from myia.optimise.invariant import move_invariant
 from myia.optimise.reuse import reuse_dead
 from myia.optimise.scalars import keep_scalars
 from myia.optimise.single import single_operations
+from myia.optimise.subexpressions import share_common
 from myia.optimise.sums import add_in_one_pass, add_products, begin_sums
 from myia.optimise.views import view_instead_of_copy
 

@@ -69,7 +69,7 @@ def _only_bound(code: Code, unsure: list[ast.Delete], given: Names) -> Code:
     """Without letting go of what something before may have let go of already: it need not be bound again."""
     while True:
         bound = _flow(code.body, given).before
-        names = {s: frozenset(names_deleted(s)) for s in unsure}
+        names = {s: frozenset(_names_deleted(s)) for s in unsure}
         wrong = {s: gone for s, names in names.items() if (gone := names - bound.get(s, names))}
         if not wrong:
             return code
@@ -87,7 +87,7 @@ def _only_bound(code: Code, unsure: list[ast.Delete], given: Names) -> Code:
         code = code.rewritten(kept)
 
 
-def names_deleted(s: ast.stmt) -> list[str]:
+def _names_deleted(s: ast.stmt) -> list[str]:
     return [t.id for t in s.targets if isinstance(t, ast.Name)] if isinstance(s, ast.Delete) else []
 
 
@@ -110,7 +110,7 @@ def _flow(block: Block, given: Names) -> ForwardFlow[Names]:
     """The variables certainly bound before and after each statement."""
 
     def transfer(s: ast.stmt, bound: Names) -> Names:
-        return bound.union(names_written(s)).difference(names_deleted(s))
+        return bound.union(names_written(s)).difference(_names_deleted(s))
 
     flow = ForwardFlow(transfer, lambda a, b: a & b)
     flow.block(block, given)
