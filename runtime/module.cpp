@@ -118,7 +118,8 @@ NB_MODULE(_runtime, m) {
 
   m.def("memory_stats", memory_stats,
         "Bytes of the runtime's storages: live now, peak since reset_peak(), pooled for reuse, and in_flight, to be\n"
-        "written by work that has been submitted; the number of blocks; and all bytes allocated since the start.");
+        "written by work that has been submitted (a byte at least for each task); the number of blocks;\n"
+        "and all bytes allocated since the start.");
   m.def("reset_peak", myia::allocator::reset_peak, "Begin the peak of memory_stats() anew.");
   m.def("begin_stretch", myia::allocator::begin_stretch,
         "Begin to measure the peak of a stretch of a program; gives that of the stretch around, for end_stretch().");

@@ -69,7 +69,8 @@ bool wait_all(Interrupt interrupt = {});
 /// Null if it has none, or no longer.
 [[nodiscard]] FailurePtr failure(const Storage& storage);
 
-/// Bytes that submitted, unfinished tasks will write into memory not allocated when they were submitted.
+/// Bytes that submitted tasks write into memory not allocated when they were submitted, at least one for each, until
+/// they have let go of all storages.
 [[nodiscard]] std::uint64_t bytes_in_flight() noexcept;
 void set_bytes_in_flight_bound(std::uint64_t bytes) noexcept;
 [[nodiscard]] std::uint64_t bytes_in_flight_bound() noexcept;

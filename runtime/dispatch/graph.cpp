@@ -98,6 +98,8 @@ Node& Graph::add(std::unique_ptr<Task>& task, std::span<Storage* const> reads,
     for (std::size_t k = 0; k < written; ++k)
       if (node.uses[k].storage == storage) node.uses[k].reads = true;
   }
+  // One that writes in place holds its operands all the same: under a bound of one byte nothing runs beside it.
+  node.bytes = std::max(node.bytes, std::uint64_t{1});
   bytes_ += node.bytes;
   for (Use& use : node.uses) {
     use.storage->retain();
@@ -223,7 +225,6 @@ void Graph::drop(bool dropping) {
 void Graph::settle_all() {
   while (!settling_.empty()) {
     Node& node = settling_.pop_front();
-    bytes_ -= node.bytes;
     ++counts_.finished;
     for (const Use& use : node.uses) finish_use(use, node.failure);
     node.settled = true;
@@ -269,7 +270,10 @@ NodeList Graph::take_retired() noexcept { return std::exchange(retired_, NodeLis
 void Graph::give_back(NodeList& cleaned) noexcept {
   // Last used, first used again: its memory is in the cache.
   while (!cleaned.empty()) {
-    free_nodes_.push_front(cleaned.pop_front());
+    Node& node = cleaned.pop_front();
+    // Not before: until it is cleaned, its operands take memory too.
+    bytes_ -= node.bytes;
+    free_nodes_.push_front(node);
     --in_use_;
   }
 }
