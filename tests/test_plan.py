@@ -170,6 +170,7 @@ def test_the_programme_finds_the_cheapest_of_all_plans(model: Model, part: float
     found = solve(model, budget)
     assert found.peak <= budget
     assert found.seconds == pytest.approx(best, rel=1e-6)
+    assert all(map(model.spared, found.blocks))
     assert solve(model, least - 1).peak == least
     assert solve(model, None).peak == least
 
@@ -182,7 +183,9 @@ def test_the_greedy_search_keeps_a_budget_that_all_blocks_keep(model: Model, par
     for full in (everything, runs):
         budget = int(full.peak + part * max(model.peak(()) - full.peak, 0))
         if any(model.repeatable):
-            assert solve(model, budget, exact=False).peak <= budget
+            found = solve(model, budget, exact=False)
+            assert found.peak <= budget
+            assert all(map(model.spared, found.blocks))
 
 
 @settings(deadline=None, max_examples=60)

@@ -70,8 +70,9 @@ def _searched(model: Model, budget: int | None, exact: bool) -> Iterator[tuple[t
 
 
 def _fine(model: Model, starts: tuple[int, ...], plan: Plan) -> Plan:
-    """A plan of the coarser model as one of the finer."""
-    return model.plan((starts[a], starts[b]) for a, b in plan.blocks)
+    """A plan of the coarser model as one of the finer, without blocks that spare nothing."""
+    blocks = ((starts[a], starts[b]) for a, b in plan.blocks)
+    return model.plan(b for b in blocks if model.spared(b))
 
 
 # -- greedy ------------------------------------------------------------------------------------------------
