@@ -145,11 +145,16 @@ Array* make_array(Kind kind, const Layout& layout, Index bytes) {
   return make_view(Storage::make(static_cast<std::size_t>(bytes)), 0, kind, layout);
 }
 
-Array* make_array(Kind kind, int ndim, const Index* shape) {
+Layout c_layout(Kind kind, int ndim, const Index* shape) noexcept {
   Layout layout;
   layout.ndim = ndim;
-  for (int d = 0; d < ndim; ++d) layout.shape[d] = shape[d];
+  std::copy_n(shape, ndim, layout.shape);
   set_c_strides(layout, th::item_size(kind));
+  return layout;
+}
+
+Array* make_array(Kind kind, int ndim, const Index* shape) {
+  const Layout layout = c_layout(kind, ndim, shape);
   return make_array(kind, layout, layout.size() * th::item_size(kind));
 }
 

@@ -90,6 +90,8 @@ inline bool is_integer(Kind kind) noexcept { return kind >= Kind::int8 && kind <
 
 // -- making arrays (array/array.cpp) --------------------------------------------------------------
 
+/// The layout of a new array in C order.
+Layout c_layout(Kind kind, int ndim, const Index* shape) noexcept;
 /// A view of `storage`, whose reference it takes over.
 Array* make_view(Ref<Storage> storage, Index offset, Kind kind, const Layout& layout, bool writable = true);
 /// A view of the same storage as `base`.
@@ -98,7 +100,7 @@ Array* make_view(const Array* base, Index offset, const Layout& layout);
 Array* make_array(Kind kind, int ndim, const Index* shape);
 /// A new array of which `layout.strides` are set already and cover `bytes` bytes.
 Array* make_array(Kind kind, const Layout& layout, Index bytes);
-/// A new array of zeros in C order, perhaps pending (array/backprops.cpp).
+/// A new array of zeros in C order; they take memory when they are first used (array/backprops.cpp).
 Array* zeros(Kind kind, int ndim, const Index* shape);
 void set_c_strides(Layout& layout, Index item) noexcept;
 bool c_contiguous(const Layout& layout, Index item) noexcept;

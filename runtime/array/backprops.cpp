@@ -201,30 +201,8 @@ PyObject* unbroadcast(PyObject*, PyObject* const* args, Py_ssize_t count) {
 }  // namespace
 
 Array* zeros(Kind kind, int ndim, const Index* shape) {
-  Owned made(as_object(make_array(kind, ndim, shape)));
-  if (!made) return nullptr;
-  Array* const out = as_array(made.get());
-  const Index bytes = out->layout.size() * out->item();
-  if (!bytes) return as_array(made.release());
-  Walk w;
-  w.operands = 1;
-  w.ndim = 1;
-  w.shape[0] = bytes;
-  w.strides[0][0] = 1;
-  const auto clear = [](const Walk&, char* const* bases, Index begin, Index end) {
-    std::memset(bases[0] + begin, 0, static_cast<std::size_t>(end - begin));
-  };
-  if (bytes <= inline_limit * 4) {
-    try {
-      std::memset(out->data(), 0, static_cast<std::size_t>(bytes));
-    } catch (const std::bad_alloc&) {
-      PyErr_NoMemory();
-      return nullptr;
-    }
-  } else if (!run_walk(clear, "zeros", w, out, nullptr, 0, 1)) {
-    return nullptr;
-  }
-  return as_array(made.release());
+  const Layout layout = c_layout(kind, ndim, shape);
+  return make_view(Storage::make_zeros(static_cast<std::size_t>(layout.size() * th::item_size(kind))), 0, kind, layout);
 }
 
 namespace {

@@ -146,22 +146,33 @@ bool checked(Storage* storage) {
   return status::report_noted();
 }
 
+/// Contents that nobody wrote take memory when they are looked at.
+bool has_memory(Storage* storage) {
+  try {
+    static_cast<void>(storage->data());
+    return true;
+  } catch (const std::bad_alloc&) {
+    PyErr_NoMemory();
+    return false;
+  }
+}
+
 }  // namespace
 
 bool wait_ready(Storage* storage) {
-  if (storage->ready() && !storage->failed()) return status::report_noted();
+  if (storage->ready() && !storage->failed()) return status::report_noted() && has_memory(storage);
   if (!storage->ready() &&
       !without_gil([&](Interrupt interrupt) { return dispatcher::wait_ready(*storage, interrupt); }))
     return false;
-  return checked(storage);
+  return checked(storage) && has_memory(storage);
 }
 
 bool wait_idle(Storage* storage) {
-  if (storage->idle() && !storage->failed()) return status::report_noted();
+  if (storage->idle() && !storage->failed()) return status::report_noted() && has_memory(storage);
   if (!storage->idle() &&
       !without_gil([&](Interrupt interrupt) { return dispatcher::wait_idle(*storage, interrupt); }))
     return false;
-  return checked(storage);
+  return checked(storage) && has_memory(storage);
 }
 
 void end_process() {

@@ -30,11 +30,11 @@ const FailurePtr* failure_of_inputs(const Node& node) noexcept {
 }
 
 /// Contents that nobody ever wrote: the memory comes before the task is ready, as two readers must not
-/// both ask for it.
+/// both ask for it. Of zeros they may.
 FailurePtr allocate_inputs(const Node& node) noexcept {
   try {
     for (const Use& use : node.uses)
-      if (!use.writes) static_cast<void>(use.storage->data());
+      if (!use.writes && !use.storage->zeros()) static_cast<void>(use.storage->data());
     return nullptr;
   } catch (const std::bad_alloc&) {
     return current_failure(*node.task);

@@ -1,6 +1,8 @@
 #include "storage/storage.hpp"
 
 #include <cassert>
+#include <cstring>
+#include <mutex>
 #include <new>
 
 #include "storage/allocator.hpp"
@@ -14,6 +16,9 @@ constexpr std::size_t kHeader =
     (sizeof(Storage) + allocator::kAlignment - 1) / allocator::kAlignment * allocator::kAlignment;
 
 std::atomic<void (*)(void*)> owner_release{nullptr};
+
+/// Held while memory is filled with zeros, which several may ask for.
+std::mutex filling;
 
 // data() never returns null, as that means "not yet": borrowed nothing is here.
 alignas(allocator::kAlignment) char nothing[allocator::kAlignment];
@@ -33,6 +38,13 @@ Ref<Storage> Storage::make(std::size_t bytes) {
   return Ref<Storage>::adopt(made);
 }
 
+Ref<Storage> Storage::make_zeros(std::size_t bytes) {
+  Ref<Storage> made = make(bytes);
+  made->zeros_ = true;
+  if (made->memory_ == Memory::with_header) made->allocate();
+  return made;
+}
+
 Ref<Storage> Storage::borrow(void* data, std::size_t bytes, void* owner, bool writable) {
   auto* const made = ::new (allocator::allocate(kHeader)) Storage;
   made->data_ = data ? static_cast<char*>(data) : nothing;
@@ -43,14 +55,19 @@ Ref<Storage> Storage::borrow(void* data, std::size_t bytes, void* owner, bool wr
   return Ref<Storage>::adopt(made);
 }
 
-void Storage::allocate() {
-  data_ = memory_ == Memory::with_header ? reinterpret_cast<char*>(this) + kHeader
-                                         : static_cast<char*>(allocator::allocate(bytes_));
+char* Storage::allocate() {
+  const std::unique_lock guard = zeros_ ? std::unique_lock(filling) : std::unique_lock<std::mutex>();
+  if (char* const there = data_.load(std::memory_order_relaxed)) return there;
+  char* const made = memory_ == Memory::with_header ? reinterpret_cast<char*>(this) + kHeader
+                                                    : static_cast<char*>(allocator::allocate(bytes_));
+  if (zeros_) std::memset(made, 0, bytes_);
+  data_.store(made, std::memory_order_release);
+  return made;
 }
 
 void Storage::free_data() noexcept {
-  if (memory_ == Memory::own && data_) allocator::free(data_, bytes_);
-  data_ = nullptr;
+  char* const there = data_.exchange(nullptr, std::memory_order_relaxed);
+  if (memory_ == Memory::own && there) allocator::free(there, bytes_);
   if (void* const owner = std::exchange(owner_, nullptr)) {
     if (const auto release = owner_release.load(std::memory_order_acquire)) release(owner);
   }

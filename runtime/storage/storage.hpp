@@ -32,6 +32,8 @@ class Storage {
  public:
   /// Memory of its own, uninitialised, which comes when first asked for.
   [[nodiscard]] static Ref<Storage> make(std::size_t bytes);
+  /// The same, of zeros.
+  [[nodiscard]] static Ref<Storage> make_zeros(std::size_t bytes);
   /// Somebody else's memory. `owner` is given to the embedding's release function at the end.
   [[nodiscard]] static Ref<Storage> borrow(void* data, std::size_t bytes, void* owner, bool writable);
   /// What to do with an owner at the end; called on any thread, workers too, so it must not wait for one.
@@ -53,12 +55,13 @@ class Storage {
   }
 
   /// The memory, allocated if it is not yet. Throws std::bad_alloc. Not for two threads at once while
-  /// it is not allocated: the dispatcher calls it before a task's parts run.
+  /// it is not allocated: the dispatcher calls it before a task's parts run. That of zeros: for any number.
   [[nodiscard]] char* data() {
-    if (!data_) allocate();
-    return data_;
+    char* const there = data_.load(std::memory_order_acquire);
+    return there ? there : allocate();
   }
-  [[nodiscard]] bool allocated() const noexcept { return data_ != nullptr; }
+  [[nodiscard]] bool allocated() const noexcept { return data_.load(std::memory_order_acquire) != nullptr; }
+  [[nodiscard]] bool zeros() const noexcept { return zeros_; }
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
   [[nodiscard]] bool borrowed() const noexcept { return owner_ != nullptr; }
   [[nodiscard]] void* owner() const noexcept { return owner_; }
@@ -105,18 +108,19 @@ class Storage {
 
   Storage() = default;
   ~Storage() = default;
-  void allocate();
+  char* allocate();
   void free_data() noexcept;
   void destroy() noexcept;
 
   std::atomic<std::uint32_t> references_{1};
   std::atomic<std::int32_t> marks_{0};
   std::uint32_t holders_ = 0;
-  char* data_ = nullptr;
+  std::atomic<char*> data_{nullptr};
   std::size_t bytes_ = 0;
   std::atomic<std::uint64_t> version_{0};
   void* owner_ = nullptr;
   bool writable_ = true;
+  bool zeros_ = false;  ///< what is in the memory when it comes
   Memory memory_ = Memory::own;
 };
 

@@ -28,6 +28,42 @@ void lazy() {
   CHECK(allocator::stats().live < before + 1000);
 }
 
+void zeros() {
+  const tests::SameMemory same;
+  for (const std::size_t bytes : {0u, 1u, 1024u, 1025u, 1'000'000u}) {
+    // So that the memory is not fresh from the system.
+    const Ref<Storage> before = Storage::make(bytes);
+    std::memset(before->data(), 1, bytes);
+  }
+  const std::vector<char> expected(1'000'000);
+  for (const std::size_t bytes : {0u, 1u, 1024u, 1025u, 1'000'000u}) {
+    const std::uint64_t live = allocator::stats().live;
+    const Ref<Storage> storage = Storage::make_zeros(bytes);
+    CHECK(storage->zeros() && storage->bytes() == bytes);
+    CHECK(allocator::stats().live < live + 2000);
+    // All threads that ask for it at once get the same memory, with the zeros in it.
+    std::vector<char*> seen(4);
+    std::vector<std::thread> threads;
+    for (char*& data : seen)
+      threads.emplace_back([&data, &storage, &expected, bytes] {
+        data = storage->data();
+        CHECK(bytes == 0 || std::memcmp(data, expected.data(), bytes) == 0);
+      });
+    for (std::thread& thread : threads) thread.join();
+    for (char* const data : seen) CHECK(data == storage->data());
+  }
+  const Ref<Storage> huge = Storage::make_zeros(std::size_t{1} << 50);
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    bool refused = false;
+    try {
+      huge->data();
+    } catch (const std::bad_alloc&) {
+      refused = true;
+    }
+    CHECK(refused && !huge->allocated());
+  }
+}
+
 void references() {
   const tests::SameMemory same;
   Ref<Storage> one = Storage::make(8);
@@ -95,6 +131,7 @@ void versions_and_marks() {
 
 int main() {
   lazy();
+  zeros();
   references();
   borrowed();
   versions_and_marks();

@@ -213,6 +213,31 @@ def test_zeros_like(data: st.DataObject) -> None:
     assert not np.shares_memory(np.asarray(found), x)
 
 
+def test_zeros_take_memory_when_they_are_first_used() -> None:
+    x = myia.asarray(np.ones(100_000))
+    _runtime.wait_all()
+    before = _runtime.memory_stats()["live"]
+    zeros = [rt.zeros_like(x) for _ in range(20)]  # type: ignore[attr-defined]
+    _runtime.wait_all()
+    assert _runtime.memory_stats()["live"] - before < 20_000
+    read, written, indexed, taken, twice, *_ = zeros
+    assert not np.asarray(read + read).any()
+    written[3:5] = 2.0
+    assert float(np.sum(written)) == 4.0
+    indexed[7] = 1.0
+    assert [float(indexed[7]), float(indexed[8]), float(np.sum(indexed))] == [1.0, 0.0, 1.0]
+    assert float(taken[99_999]) == 0.0
+    results = [twice + k for k in range(4)]
+    assert [float(r[-1]) for r in results] == [0.0, 1.0, 2.0, 3.0]
+    huge = rt.zeros_like(np.broadcast_to(1.0, (1 << 22, 1 << 22)))  # type: ignore[attr-defined]
+    with pytest.raises(MemoryError):
+        huge[0, 0]
+    with pytest.raises(MemoryError):
+        huge[0].wait()
+    with pytest.raises(MemoryError):
+        (huge[:2, :2] + 1.0).wait()
+
+
 def test_pending_results_are_handed_out_without_a_copy() -> None:
     """A task that has not run yet, or is not quite over, is no other view of the memory."""
     x = np.linspace(-1.0, 1.0, 200_000)
