@@ -154,6 +154,12 @@ class Reversal:
     outer_sums: dict[ast.stmt, tuple[str, ...]] = field(default_factory=dict)
     """Those whose adjoints are sums of outer products, collected while it passes an outermost loop."""
 
+    @functools.cached_property
+    def positions(self) -> dict[str, int]:
+        """The number of the statement that binds each variable, the last if several do."""
+        statements = enumerate(statements_of(self.typed.program.body))
+        return {name: k for k, s in statements for name in names_written(s)}
+
     def kept(self, name: str) -> bool:
         """Whether the adjoint of what a variable refers to is in shadows."""
         return name in self.activity.active and self.aliases.in_shadow(name)
@@ -616,9 +622,7 @@ class Emitter:
                 self.generator.fresh,
             )
         )
-        # The target's own adjoint is rebound last: the other terms still read it.
-        own = [t for t in terms if isinstance(t, Term) and self._is_own(t.operand)]
-        for term in [*(t for t in terms if t not in own), *own]:
+        for term in self._ordered(terms):
             if isinstance(term, Binding):
                 self.emit(bind(term.name, term.value, self.statement))
                 continue
@@ -634,6 +638,23 @@ class Emitter:
                     contribution, negative = ast.UnaryOp(ast.USub(), contribution), False
                 contribution = runtime_call("unbroadcast", contribution, self.shaped_like(term.operand))
             self.contribute(term.operand, contribution, negative, term.index)
+
+    def _ordered(self, terms: list[Term | Binding]) -> list[Term | Binding]:
+        """The adjoint of the operand that was computed last comes last: it is what is read next.
+
+        So it does not wait while others are computed, and what those read is let go of before.
+        """
+        bound = self.generator.reversal.positions
+
+        def position(term: Term) -> int:
+            return max((bound.get(n, -1) for n in names_read(term.operand)), default=-1)
+
+        plain = [t for t in terms if isinstance(t, Term)]
+        if len(plain) == len(terms):
+            terms = [*sorted(plain, key=position)]
+        # The target's own adjoint is rebound last: the other terms still read it.
+        own = [t for t in terms if isinstance(t, Term) and self._is_own(t.operand)]
+        return [*(t for t in terms if t not in own), *own]
 
     def _is_guarded(self, contribution: ast.expr) -> bool:
         """Whether a scalar's adjoint may be a zero that must not meet an infinite value."""

@@ -3,19 +3,28 @@
     a = rt.add(a_2, x)   ->   a = rt.add(a_2, x, reuse=a_2)
 
 The compiler shows that the variable is dead and, as far as it can see, alone in holding its value: made here
-by an operation, never stored, returned or viewed. Whether the array fits, and whether anything else refers
-to it after all, the runtime looks at when it runs; then, and in all doubt, it takes new memory.
+by an operation, or taken from a stack, not viewed since. Whether the array fits, and whether anything else
+refers to it after all, the runtime looks at when it runs; then, and in all doubt, it takes new memory.
+
+What is read last for its shape alone is dead before, with the shape noted:
+
+    total = rt.add(product, b)                 product_shape = product.shape
+    ...                                   ->   total = rt.add(product, b, reuse=product)
+    d = rt.unbroadcast(d_total, product)       ...
+                                               d = rt.sum_to(d_total, product_shape)
 """
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from dataclasses import replace
 
+from myia.adjoint.code import bind, runtime_call
 from myia.analysis.dataflow import ForwardFlow
 from myia.analysis.liveness import all_read
 from myia.optimise.code import ELEMENTWISE, Block, Code, operation
-from myia.parse.program import names_written
+from myia.parse.program import blocks_of, names_written, statements_of
 from myia.parse.types import Array
 
 Owned = frozenset[str]
@@ -26,13 +35,17 @@ _FRESH = ELEMENTWISE | {
 }  # fmt: skip
 """What gives an array in memory of its own, and keeps none of its operands."""
 
-_READS = _FRESH | {"sum", "mean", "max", "min", "sum_to", "unbroadcast"}
-"""What reads an array and does not keep it. The last two may give it back."""
+_SUMMED = frozenset({"sum_to", "unbroadcast"})
+"""What gives back its first operand, or the sum of it."""
+
+_READS = _FRESH | _SUMMED | {"sum", "mean", "max", "min"}
+"""What reads an array and does not keep it."""
 
 
 def reuse_dead(code: Code) -> Code:
-    live = code.live
     chains = {chain.name for chain in code.chains}
+    code = _with_shapes_noted(code, _owners(code, chains))
+    live = code.live
     owned = _owners(code, chains)
     notes = dict(code.notes)
 
@@ -97,10 +110,8 @@ def _owners(code: Code, chains: set[str]) -> dict[ast.stmt, Owned]:
         if not (name in _READS and isinstance(s, (ast.Assign, ast.AugAssign, ast.Expr))):
             shapes = _asked_for_shape(s)
             owned = owned.difference(n for n in all_read(s) if n not in shapes)
-        owned = owned - written
-        if isinstance(s, ast.Assign) and len(written) == 1 and name in _FRESH:
-            owned |= written
-        return owned
+        given = isinstance(s, ast.Assign) and len(written) == 1 and _is_own(s.value, owned, chains)
+        return owned - written | (written if given else set())
 
     def join(a: Owned, b: Owned) -> Owned:
         return a & b
@@ -108,6 +119,64 @@ def _owners(code: Code, chains: set[str]) -> dict[ast.stmt, Owned]:
     flow = ForwardFlow(transfer, join)
     flow.block(code.body, frozenset())
     return flow.before
+
+
+def _is_own(value: ast.expr, owned: Owned, chains: set[str]) -> bool:
+    """Whether a value is held by nothing but the variable it is bound to, for all that can be seen."""
+    match value:
+        case ast.Name(name):
+            return name in owned
+        case ast.Attribute(ast.Name("rt"), "UNBOUND"):  # nothing yet
+            return True
+        case ast.Call(ast.Attribute(ast.Name(), "pop"), []):
+            return True
+        case ast.Call(ast.Name(chain)) if chain in chains:
+            return True
+        case ast.Call(_, [first, *_]) if operation(value) in _SUMMED:
+            return _is_own(first, owned, chains)
+    return operation(value) in _FRESH
+
+
+def _with_shapes_noted(code: Code, owned: Mapping[ast.stmt, Owned]) -> Code:
+    def noting(block: Block) -> Block:
+        done = list(block)
+        for s in block:
+            match s:
+                case ast.Assign(
+                    [ast.Name()] as targets, ast.Call(_, [summed, ast.Name(name)], []) as call
+                ) if operation(call) == "unbroadcast" and _shape_alone(code, s, name):
+                    at = done.index(s)
+                    before = _last_use(done[:at], name)
+                    if before is None or name not in owned.get(done[before], frozenset()):
+                        continue
+                    shape = code.fresh(f"{name}_shape")
+                    noted = bind(
+                        shape, ast.Attribute(ast.Name(name, ast.Load()), "shape", ast.Load()), done[before]
+                    )
+                    again = runtime_call("sum_to", summed, ast.Name(shape, ast.Load()))
+                    done[at] = ast.copy_location(ast.Assign(targets, again), s)
+                    done.insert(before, noted)
+        return done
+
+    return code.rewritten(noting)
+
+
+def _shape_alone(code: Code, s: ast.Assign, name: str) -> bool:
+    """Whether a statement that sums back to the shape of an array is all that still reads that array."""
+    t = code.types.get(name)
+    rest = [n.id for n in ast.walk(s.value) if isinstance(n, ast.Name)]
+    return isinstance(t, Array) and bool(t.rank) and rest.count(name) == 1 and code.live.dead_after(s, name)
+
+
+def _last_use(block: Block, name: str) -> int | None:
+    """What reads a variable last; None if that is a loop or a branch, or the variable is bound since."""
+    for k in reversed(range(len(block))):
+        inner = list(statements_of([block[k]]))
+        if any(name in names_written(s) for s in inner):
+            return None
+        if any(name in all_read(s) for s in inner):
+            return None if blocks_of(block[k]) else k
+    return None
 
 
 def _asked_for_shape(s: ast.stmt) -> set[str]:

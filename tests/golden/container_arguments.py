@@ -25,9 +25,8 @@ def container_arguments_grad(params, x):
         d_h = rt.times(d_product, scale, reuse=d_product); del d_product  # in place: d_product is dead
         d_sequence = rt.add_at(d_sequence, k, d_scale)  # 119: for scale in params["layers"]:
     d_params = rt.add_at(rt.zeros_like(params), 'layers', d_sequence); del d_sequence
-    d_item = rt.vector_outer(d_h, x)              # 118: h = params["w"] @ x
-    d_x = rt.array_dot(d_h, item); del d_h, item
-    d_params = rt.add_at(d_params, 'w', d_item); del d_item
+    d_x = rt.array_dot(d_h, item); del item       # 118: h = params["w"] @ x
+    d_params = rt.add_at(d_params, 'w', rt.vector_outer(d_h, x)); del d_h
     return (d_params, d_x)
 
 

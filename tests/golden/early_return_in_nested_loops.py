@@ -55,8 +55,8 @@ def early_return_in_nested_loops_grad(x, rows):
     for _ in range(steps_2):
         for _ in range(steps):                    # 78: for item in row:
             if test:                              # 80: if total > 2.0:
-                d_total = d_total + (d_result * x if d_result else 0.0)  # 81: return total * x
-                d_x = d_x + (d_result * total if d_result else 0.0)
+                d_x = d_x + (d_result * total if d_result else 0.0)  # 81: return total * x
+                d_total = d_total + (d_result * x if d_result else 0.0)
                 d_result = 0.0                    # 80: if total > 2.0:
             test = test_saved.pop()
             total = total_saved.pop()             # 79: total = total + x * item

@@ -12,8 +12,8 @@ def scaled_forward(scale, v):
 def scaled_backward(record, d_product):
     """The adjoints of scale, v in scaled  (tests/golden_programs.py:110), specialised for scale: float, v: float."""
     product_2, scale, v = record
-    d_product_2 = d_product * v if d_product else 0.0  # 111: return scale * v * v
-    d_v = d_product * product_2 if d_product else 0.0
+    d_v = d_product * product_2 if d_product else 0.0  # 111: return scale * v * v
+    d_product_2 = d_product * v if d_product else 0.0
     d_scale = d_product_2 * v if d_product_2 else 0.0
     d_v = d_v + (d_product_2 * scale if d_product_2 else 0.0)
     return (d_scale, d_v)

@@ -15,7 +15,6 @@ def scalar_function_grad(x, y):
     d_x = d_total / y
     d_y = -(d_total * quotient / y)
     d_z = d_total * z + d_total * z
-    d_sin = d_z * y                               # 28: z = math.sin(x) * y
-    d_y = d_y + d_z * sin
-    d_x = d_x + d_sin * math.cos(x)
+    d_y = d_y + d_z * sin                         # 28: z = math.sin(x) * y
+    d_x = d_x + d_z * y * math.cos(x)
     return (d_x, d_y)
