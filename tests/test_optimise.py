@@ -318,3 +318,33 @@ def test_only_the_shape_of_what_is_only_asked_for_it_is_kept():
     source = emitted(f, np.ones((2, 3)), np.ones(3), wrt=(1,), optimise=["recompute"])
     assert "z_form = rt.form(z)" in source
     assert "z_form" not in emitted(f, np.ones((2, 3)), np.ones(3), wrt=(1,), optimise=False)
+
+
+def layered(blocks, x):
+    for w, b, v in blocks:
+        x = np.maximum(x @ w + b, 0.0) @ v
+    return np.sum(x * x)
+
+
+def test_what_comes_from_a_stack_is_taken_and_shapes_are_noted_before():
+    rng = np.random.default_rng(0)
+    blocks = [(rng.normal(size=(20, 400)), rng.normal(size=400), rng.normal(size=(400, 20))) for _ in range(4)]
+    x = rng.normal(size=(500, 20))
+    source = emitted(layered, blocks, x)
+    assert "total, maximum = layered_chain_2(product, b, reuse=(product,))" in source
+    assert "d_product = rt.sum_to(d_total, product_shape)" in source
+    others = [name for name in NAMES if name != "reuse"]
+    assert "product_shape = product.shape" not in emitted(layered, blocks, x, optimise=others)
+    inner = 8 * 500 * 400
+    assert peak_of(layered, blocks, x) < peak_of(layered, blocks, x, optimise=others) - 1.9 * inner
+    check_same(grad(layered)(blocks, x), grad(layered, optimise=others)(blocks, x))
+
+
+def test_the_adjoint_that_is_read_next_is_computed_last():
+    def f(w, x):
+        h = np.tanh(x)
+        return np.sum(h @ w)
+
+    source = emitted(f, np.ones((3, 3)), np.ones((3, 3)), wrt=(0, 1), optimise=False)
+    assert source.index("d_w = ") < source.index("d_x = ")
+    assert "d_h = " not in source  # written where it is read, the next line
