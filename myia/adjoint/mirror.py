@@ -14,6 +14,7 @@ from myia.adjoint.call import call_at_run_time, call_forward, mutation
 from myia.adjoint.code import asked_for_shape, load_name, runtime_call
 from myia.adjoint.reverse import Overwritten, Reversal
 from myia.analysis.alias import Aliases
+from myia.analysis.liveness import all_read, all_written
 from myia.analysis.record import content
 from myia.parse.program import is_once, names_read, names_written
 
@@ -392,10 +393,8 @@ def reads_of(code: list[ast.stmt]) -> frozenset[str]:
         if isinstance(statement, ast.If):
             read |= (names_read(statement.test) | reads_of(statement.body)) - bound
             continue
-        read |= names_read(statement) - bound
-        if isinstance(statement, ast.AugAssign):
-            read |= {n.id for n in ast.walk(statement.target) if isinstance(n, ast.Name)} - bound
-        bound |= set(names_written(statement))
+        read |= all_read(statement) - bound
+        bound.update(all_written(statement))
     return frozenset(read)
 
 

@@ -27,7 +27,7 @@ class Liveness:
         """Whether nothing reads what a variable holds now, once `s` has run."""
         if name in self.pinned:
             return False
-        return name not in self.after[s] or name in names_written(s)
+        return name not in self.after[s] or name in all_written(s)
 
 
 def liveness(block: list[ast.stmt], pinned: Names | None = None) -> Liveness:
@@ -36,7 +36,7 @@ def liveness(block: list[ast.stmt], pinned: Names | None = None) -> Liveness:
     def transfer(s: ast.stmt, after: Names) -> Names:
         if isinstance(s, ast.Return):
             after = frozenset()
-        return after.difference(names_written(s)) | all_read(s)
+        return after.difference(all_written(s)) | all_read(s)
 
     def join(a: Names, b: Names) -> Names:
         return a | b
@@ -53,6 +53,12 @@ def all_read(s: ast.stmt) -> Names:
     if isinstance(s, ast.AugAssign):
         read = read | {n.id for n in ast.walk(s.target) if isinstance(n, ast.Name)}
     return frozenset(read)
+
+
+@functools.lru_cache(maxsize=4096)
+def all_written(s: ast.stmt) -> tuple[str, ...]:
+    """The names a statement binds."""
+    return tuple(names_written(s))
 
 
 def pinned_in(block: list[ast.stmt]) -> Names:
