@@ -59,6 +59,8 @@ class _Recomputation:
     """The classes of aliases that nothing writes from the outermost loop on: reading them again is safe."""
     known_reads: dict[int, set[str]] = field(default_factory=dict)
     """What `reads` found, by node; forgotten when reverse code is changed."""
+    known_readers: dict[int, dict[str, list[int]]] = field(default_factory=dict)
+    """What `readers` found, by block; likewise."""
 
     def __post_init__(self) -> None:
         program = self.typed.program
@@ -108,7 +110,7 @@ class _Recomputation:
         if self.definitions[name] != 1 or not self.is_cheap(step, name, value):
             return
         first = _position(block, step)
-        readers = [k for k, node in enumerate(block) if name in self.reads(node)]
+        readers = self.readers(block).get(name)
         if not readers or readers[0] < first:
             return
         if any(name in self.reads(node) for node in _without(self.nodes, block)):
@@ -126,7 +128,18 @@ class _Recomputation:
         made = ast.copy_location(ast.Assign([ast.Name(again, ast.Store())], value), step.statement)
         _insert_after(block, last, again, Point([made]))
         self.known_reads.clear()
+        self.known_readers.clear()
         self.computed.add(again)
+
+    def readers(self, block: list[Node]) -> dict[str, list[int]]:
+        """Where in a block the reverse code of nodes reads each variable."""
+        found = self.known_readers.get(id(block))
+        if found is None:
+            found = self.known_readers[id(block)] = {}
+            for k, node in enumerate(block):
+                for name in self.reads(node):
+                    found.setdefault(name, []).append(k)
+        return found
 
     def reads(self, node: Node) -> set[str]:
         """What the reverse code of a node reads."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import functools
 import operator
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -119,7 +120,14 @@ class Aliases:
         return self.classes.get(name) in self.shadowed
 
     def members(self, representative: str) -> frozenset[str]:
-        return frozenset(n for n, r in self.classes.items() if r == representative)
+        return self._members.get(representative, _NONE)
+
+    @functools.cached_property
+    def _members(self) -> dict[str, frozenset[str]]:
+        found: dict[str, set[str]] = {}
+        for name, representative in self.classes.items():
+            found.setdefault(representative, set()).add(name)
+        return {representative: frozenset(names) for representative, names in found.items()}
 
     def shadow_classes(self, names: set[str]) -> frozenset[str]:
         """The classes in shadow form among those of `names`."""

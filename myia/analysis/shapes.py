@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from myia.analysis.dataflow import ForwardFlow
-from myia.parse.program import names_read, names_written
+from myia.parse.program import names_read, names_written, rebound
 from myia.parse.typed import Operation, Typed
 from myia.parse.types import ANY, BOOL, Array, Tuple, is_number
 
@@ -97,6 +97,7 @@ def axes_in(signature: tuple[Any, ...]) -> tuple[Axes | None, ...]:
 def shapes_of(typed: Typed, axes: tuple[Axes | None, ...] = ()) -> Shapes:
     """The facts of one program; `axes`: what is known of its arguments' shapes."""
     found = Shapes(typed)
+    changing = rebound(typed.program.body) | {*typed.program.arguments}
     given: dict[str, Fact] = {
         name: tuple(1 if k == 1 else Term(f"axis {-k}") for k in known)
         for name, known in zip(typed.program.arguments, axes, strict=False)
@@ -105,7 +106,9 @@ def shapes_of(typed: Typed, axes: tuple[Axes | None, ...] = ()) -> Shapes:
 
     def transfer(s: ast.stmt, facts: Mapping[str, Fact]) -> Mapping[str, Fact]:
         written = names_written(s)
-        kept = {n: f for n, f in facts.items() if n not in written and names_in(f).isdisjoint(written)}
+        kept = facts
+        if changed := changing.intersection(written):
+            kept = {n: f for n, f in facts.items() if n not in changed and names_in(f).isdisjoint(changed)}
         if not isinstance(s, ast.Assign) or not written:
             return kept
         reading = _Reading(typed, facts)

@@ -53,6 +53,7 @@ class _Fusion:
     notes: dict[ast.stmt, str] = field(default_factory=dict)
     origins: dict[ast.stmt, ast.stmt] = field(default_factory=dict)
     """The statements that steps were made of, where they are not those themselves."""
+    forms: dict[ast.stmt, tuple[int, frozenset[str]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.viewed = {
@@ -148,10 +149,7 @@ class _Fusion:
         if _is_sum(s):
             return not names_read(s).isdisjoint(n for g in group for n in names_written(g))
         others = [*group, s]
-        operands = [load_name(n) for n in names_read(s) - {"rt"}]
-        ranks = {max(map(self.rank_of, [load_name(n) for n in names_read(g)])) for g in others}
-        dtypes = {d for g in others for n in names_read(g) if (d := self.dtype_of(load_name(n)))}
-        if len(ranks) != 1 or len(dtypes) != 1:
+        if len({self.form(g) for g in others}) != 1 or len(self.form(s)[1]) != 1:
             return False
         written = _added_to(others)
         if written:
@@ -160,8 +158,16 @@ class _Fusion:
                 return False
             root = self.root(written[0])
             reads = [n for g in others for n in _operands(g)]
-            return bool(group) and root not in {self.root(n) for n in reads} and bool(operands)
+            return bool(group) and root not in {self.root(n) for n in reads} and names_read(s) != {"rt"}
         return True
+
+    def form(self, s: ast.stmt) -> tuple[int, frozenset[str]]:
+        """The highest rank among what a step reads, and the dtypes of it."""
+        if s not in self.forms:
+            operands = [load_name(n) for n in names_read(s)]
+            dtypes = frozenset(d for o in operands if (d := self.dtype_of(o)))
+            self.forms[s] = max(map(self.rank_of, operands)), dtypes
+        return self.forms[s]
 
     def root(self, name: str) -> str:
         """The variable that another is a view of, as far as can be seen."""

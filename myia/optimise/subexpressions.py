@@ -10,12 +10,13 @@ Arrays that anything writes into are left alone: the same operation of them may 
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Mapping
 
 from myia.analysis.dataflow import ForwardFlow
 from myia.optimise.code import ELEMENTWISE, Block, Code, operation
 from myia.optimise.single import is_atom
-from myia.parse.program import names_written
+from myia.parse.program import names_written, rebound, statements_of
 from myia.parse.types import Array
 
 Available = Mapping[str, tuple[str, frozenset[str]]]
@@ -27,6 +28,7 @@ _REPEATED = ELEMENTWISE | {"array_transpose"}
 def share_common(code: Code) -> Code:
     unsteady = code.written | _added_to(code) | code.pinned
 
+    @functools.cache
     def done_by(s: ast.stmt) -> tuple[str, str, frozenset[str]] | None:
         match s:
             case ast.Assign([ast.Name(name)], ast.Call(_, args, []) as call) if operation(
@@ -37,14 +39,20 @@ def share_common(code: Code) -> Code:
                     return name, ast.unparse(call), names
         return None
 
+    operations = [made for s in statements_of(code.body) if (made := done_by(s)) is not None]
+    kept = [(name, names) for name, _, names in operations if name not in names]
+    changing = rebound(code.body) & {n for name, names in kept for n in (name, *names)}
+
     def transfer(s: ast.stmt, available: Available) -> Available:
-        written = set(names_written(s))
-        kept = {t: (r, on) for t, (r, on) in available.items() if r not in written and not on & written}
+        if written := changing.intersection(names_written(s)):
+            available = {
+                t: (r, on) for t, (r, on) in available.items() if r not in written and not on & written
+            }
         made = done_by(s)
         if made is not None and made[0] not in made[2] and made[1] not in available:
             name, text, names = made
-            kept[text] = (name, names)
-        return kept
+            return {**available, text: (name, names)}
+        return available
 
     def join(a: Available, b: Available) -> Available:
         return {text: found for text, found in a.items() if b.get(text) == found}

@@ -101,6 +101,26 @@ def statements_of(block: list[ast.stmt]) -> Iterator[ast.stmt]:
             yield from statements_of(inner)
 
 
+def rebound(block: list[ast.stmt]) -> frozenset[str]:
+    """The names of a body that may be bound after they were bound or read: in a loop, or further down."""
+    seen: set[str] = set()
+    again: set[str] = set()
+    for statement in statements_of(block):
+        seen |= names_read(statement)
+        again.update(seen.intersection(names_bound(statement)))
+        seen.update(names_bound(statement))
+        if isinstance(statement, (ast.For, ast.While)):
+            again.update(n for s in statements_of([statement]) for n in names_bound(s))
+    return frozenset(again)
+
+
+def names_bound(statement: ast.stmt) -> list[str]:
+    """The names that one statement binds; of `x += y`, `x` too."""
+    if isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
+        return [statement.target.id]
+    return names_written(statement)
+
+
 def names_read(node: ast.AST | None) -> set[str]:
     """The names an expression, or the expressions of one statement, read."""
     if node is None:
