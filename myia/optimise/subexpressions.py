@@ -12,15 +12,28 @@ from __future__ import annotations
 import ast
 import functools
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from myia.analysis.dataflow import ForwardFlow
 from myia.optimise.code import ELEMENTWISE, Block, Code, operation
 from myia.optimise.single import is_atom
-from myia.parse.program import names_written, rebound, statements_of
+from myia.parse.program import names_written
 from myia.parse.types import Array
 
-Available = Mapping[str, tuple[str, frozenset[str]]]
-"""Operations done, as text: the variable with the result, and all variables that this depends on."""
+
+class Available(NamedTuple):
+    """`done`: operations, as text: the variable with the result, and all variables that this depends on.
+
+    `mentioned`: all of these variables.
+    """
+
+    done: Mapping[str, tuple[str, frozenset[str]]]
+    mentioned: frozenset[str]
+
+    @staticmethod
+    def of(done: Mapping[str, tuple[str, frozenset[str]]]) -> Available:
+        return Available(done, frozenset(n for r, on in done.values() for n in (r, *on)))
+
 
 _REPEATED = ELEMENTWISE | {"array_transpose"}
 
@@ -39,26 +52,22 @@ def share_common(code: Code) -> Code:
                     return name, ast.unparse(call), names
         return None
 
-    operations = [made for s in statements_of(code.body) if (made := done_by(s)) is not None]
-    kept = [(name, names) for name, _, names in operations if name not in names]
-    changing = rebound(code.body) & {n for name, names in kept for n in (name, *names)}
-
     def transfer(s: ast.stmt, available: Available) -> Available:
-        if written := changing.intersection(names_written(s)):
-            available = {
-                t: (r, on) for t, (r, on) in available.items() if r not in written and not on & written
-            }
+        done, mentioned = available
+        if written := mentioned.intersection(names_written(s)):
+            kept = {t: (r, on) for t, (r, on) in done.items() if r not in written and not on & written}
+            done, mentioned = available = Available.of(kept)
         made = done_by(s)
-        if made is not None and made[0] not in made[2] and made[1] not in available:
+        if made is not None and made[0] not in made[2] and made[1] not in done:
             name, text, names = made
-            return {**available, text: (name, names)}
+            return Available({**done, text: (name, names)}, mentioned | {name, *names})
         return available
 
     def join(a: Available, b: Available) -> Available:
-        return {text: found for text, found in a.items() if b.get(text) == found}
+        return Available.of({text: found for text, found in a.done.items() if b.done.get(text) == found})
 
     flow = ForwardFlow(transfer, join)
-    flow.block(code.body, {})
+    flow.block(code.body, Available.of({}))
 
     changed: list[ast.stmt] = []
 
@@ -67,7 +76,8 @@ def share_common(code: Code) -> Code:
 
     def again(s: ast.stmt) -> ast.stmt:
         made = done_by(s)
-        found = None if made is None else flow.before.get(s, {}).get(made[1])
+        before = flow.before.get(s)
+        found = None if made is None or before is None else before.done.get(made[1])
         if made is None or found is None or found[0] == made[0] or made[0] in code.again:
             return s
         target = ast.Name(made[0], ast.Store())
