@@ -318,7 +318,7 @@ class Gradient:
             del found
             better = self._plans.again(chosen, peak)
             if donated or not better or plain.body is None or not plain.body.quiet:
-                raise refusal(limits.bytes, peak)
+                raise refusal(limits.bytes, min([peak, *chosen.tried.values()]))
 
     def __get__(self, owner: Any, kind: type | None = None) -> Any:
         return self if owner is None else MethodType(self, owner)

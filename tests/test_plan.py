@@ -6,6 +6,7 @@ import importlib.util
 import sys
 import textwrap
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,9 @@ import myia
 from myia import grad, value_and_grad
 from myia._runtime import memory_stats, reset_peak, wait_all
 from myia.errors import MemoryBudget, UnsupportedSyntax
+from myia.plan import choose
 from myia.plan.model import Block, Item, Model, coarser
-from myia.plan.solve import greedy, programme, solve
+from myia.plan.solve import greedy, programme, solve, thrifty
 from tests.check import check_gradient
 
 SIZE = 20_000
@@ -279,6 +281,28 @@ def test_the_emitted_code_and_the_report_tell_what_is_run_again(tmp_path: Any):
     assert all(b.spared > 0 and b.seconds > 0 and 5 <= b.first <= b.last for b in report.blocks)
     assert "run again in the reverse sweep:" in str(report)
     assert report.peak <= 0.8 * full
+
+
+def test_other_plans_are_tried_before_a_budget_is_refused(tmp_path: Any, monkeypatch: pytest.MonkeyPatch):
+    f = written(tmp_path / "plan_tries.py", layers(8))
+    w, x = arrays(2)
+    plain, full = measured(grad(f), w, x)
+    budget = int(0.8 * full)
+    # A model that says of no plan that it keeps the budget, and a first plan that does not.
+    monkeypatch.setattr(choose, "solve", lambda model, aim: replace(model.plan([(0, 1)]), peak=budget + 1))
+    monkeypatch.setattr(
+        choose, "thrifty", lambda model: [replace(p, peak=budget + 1) for p in thrifty(model)]
+    )
+    df = grad(f, memory=budget)
+    found, peak = measured(df, w, x)
+    assert found.tobytes() == plain.tobytes()
+    assert "run again in the reverse sweep" in df.source
+    again, later = measured(df, w, x)
+    assert again.tobytes() == plain.tobytes()
+    assert later <= budget  # the first call looked for it
+    monkeypatch.setattr(choose, "thrifty", lambda model: [])
+    with pytest.raises(MemoryBudget, match="it takes"):
+        grad(f, memory=budget)(w, x)
 
 
 def test_effects_happen_once_and_draws_are_not_repeated(tmp_path: Any, capsys: pytest.CaptureFixture[str]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 
 SHADOWS = ast.Name("shadows", ast.Load())
 """The table of shadows of one call."""
@@ -54,3 +55,22 @@ def asked_for_shape(node: ast.AST) -> tuple[str, ast.Call, int] | None:
             if at < len(args) and isinstance(args[at], ast.Name):
                 return function, node, at
     return None
+
+
+@functools.lru_cache(maxsize=4096)
+def shape_questions(statement: ast.stmt) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+    """What a statement asks for its shape only, as function and name; and the names it reads otherwise."""
+    asks: list[tuple[str, str]] = []
+    read: list[str] = []
+    pending: list[ast.AST] = [statement]
+    while pending:
+        node = pending.pop()
+        if (asked := asked_for_shape(node)) is not None:
+            function, call, at = asked
+            asks += [(function, array.id) for array in [call.args[at]] if isinstance(array, ast.Name)]
+            pending.extend(call.args[:at] + call.args[at + 1 :])
+        elif isinstance(node, ast.Name):
+            read.append(node.id)
+        else:
+            pending.extend(ast.iter_child_nodes(node))
+    return tuple(asks), tuple(read)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import copy
-import functools
 import itertools
 import operator
 from collections.abc import Callable, Collection, Iterator
@@ -17,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from myia.adjoint.code import asked_for_shape, load_name, runtime_call
+from myia.adjoint.code import asked_for_shape, load_name, runtime_call, shape_questions
 from myia.adjoint.mirror import Branch, Loop, Node, Point, Step, reads_of, steps_of
 from myia.analysis.alias import Aliases, is_basic
 from myia.analysis.shapes import Shapes
@@ -466,31 +465,12 @@ def _is_read(name: str, nodes: list[Node]) -> bool:
 
 def _read_but_for_shape(code: list[ast.stmt]) -> Iterator[str]:
     """The names code reads, those left out that it only asks for their shape."""
-    return (name for statement in code for name in _questions(statement)[1])
+    return (name for statement in code for name in shape_questions(statement)[1])
 
 
 def _asked_for_shape(code: list[ast.stmt]) -> Iterator[tuple[str, str]]:
     """The functions that ask for a shape only, each with the name that it asks."""
-    return (question for statement in code for question in _questions(statement)[0])
-
-
-@functools.lru_cache(maxsize=4096)
-def _questions(statement: ast.stmt) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
-    """What a statement asks for its shape only, as above, and the names it reads otherwise."""
-    asks: list[tuple[str, str]] = []
-    read: list[str] = []
-    pending: list[ast.AST] = [statement]
-    while pending:
-        node = pending.pop()
-        if (asked := asked_for_shape(node)) is not None:
-            function, call, at = asked
-            asks.append((function, names_read(call.args[at]).pop()))
-            pending.extend(call.args[:at] + call.args[at + 1 :])
-        elif isinstance(node, ast.Name):
-            read.append(node.id)
-        else:
-            pending.extend(ast.iter_child_nodes(node))
-    return tuple(asks), tuple(read)
+    return (question for statement in code for question in shape_questions(statement)[0])
 
 
 # -- questions about the mirrored program -------------------------------------------------------------

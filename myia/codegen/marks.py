@@ -13,10 +13,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
-from myia.adjoint.code import load_name, runtime_call
+from myia.adjoint.code import load_name, runtime_call, shape_questions
 from myia.adjoint.mirror import free_names
 from myia.analysis.record import assigned_before
 from myia.optimise.code import Block, Code
+from myia.parse.program import names_written, statements_of
 from myia.parse.types import Array
 
 
@@ -27,7 +28,14 @@ def mark_kept(code: Code) -> Code:
         return isinstance(code.types.get(name), Array) and name not in code.written
 
     def marked(block: Block) -> Block:
-        return [made for s in block for made in _marked(s, is_kept)]
+        done: Block = []
+        for s in block:
+            if isinstance(s, ast.Delete):
+                for name in (t.id for t in s.targets if isinstance(t, ast.Name) and is_kept(t.id)):
+                    free = ast.copy_location(ast.Expr(runtime_call("unmarked", load_name(name))), s)
+                    done.insert(_last_read(done, name), free)
+            done += _marked(s, is_kept)
+        return done
 
     made = code.rewritten(marked)
     forward, *others = made.parts
@@ -51,7 +59,13 @@ def _marked(s: ast.stmt, is_kept: Callable[[str], bool]) -> Block:
         ) if stack.startswith(f"{name}_saved") and is_kept(name):
             made = ast.Assign(targets, runtime_call("unmarked", pop))
             return [ast.copy_location(made, s)]
-        case ast.Delete(targets):
-            names = [t.id for t in targets if isinstance(t, ast.Name) and is_kept(t.id)]
-            return [*(ast.Expr(runtime_call("unmarked", load_name(n))) for n in names), s]
     return [s]
+
+
+def _last_read(block: Block, name: str) -> int:
+    """Where in a block the elements of an array have been read: after that, only its shape is."""
+    for k in reversed(range(len(block))):
+        inner = list(statements_of([block[k]]))
+        if any(name in names_written(s) or name in shape_questions(s)[1] for s in inner):
+            return k + 1
+    return len(block)

@@ -11,7 +11,7 @@ from myia._runtime import begin_stretch, end_stretch, memory_stats, wait_all
 from myia.errors import MemoryBudget, UnsupportedSyntax
 from myia.plan.measure import measured
 from myia.plan.model import Block, Model, Plan
-from myia.plan.solve import solve
+from myia.plan.solve import solve, thrifty
 from myia.runtime.native import ARRAYS
 from myia.runtime.snapshots import spelled
 
@@ -28,6 +28,9 @@ _HOPELESS = 2
 """A budget is refused before the run if the model asks for so many times as much: it seldom asks for half
 more than the run takes."""
 
+_TRIES = 6
+"""So many plans are tried before a budget is refused that no plan keeps by the model."""
+
 _MARGIN = 1.25
 """The refusal then names so many times what the model asks for, since it may ask for a little less too."""
 
@@ -36,7 +39,8 @@ _MARGIN = 1.25
 class Known:
     """What is known for one combination of argument types and shapes.
 
-    `plan`: the blocks in use, for the budget `budget`; `factor`: measured bytes to planned ones, if more.
+    `plan`: the blocks in use, for the budget `budget`; `factor`: measured bytes to planned ones, if more;
+    `tried`: the measured peaks of plans that took too much; `following`: those to try next, the first now.
     """
 
     plain: Compiled
@@ -47,6 +51,8 @@ class Known:
     compiled: Compiled | None = None
     factor: float = 1.0
     divided: bool = False
+    tried: dict[tuple[Block, ...], int] = field(default_factory=dict)
+    following: list[Plan] = field(default_factory=list)
 
     def serves(self, budget: int | None) -> bool:
         """Whether the plan in use is good for a budget that may be another one now."""
@@ -85,16 +91,21 @@ class Plans:
         return found
 
     def _choose(self, known: Known, plain: Compiled, budget: int | None, make: Compile) -> None:
+        if budget != known.budget:
+            known.following = []
         known.plan, known.budget, known.divided = None, budget, False
         model = known.model
         if model is not None:
             aim = None if budget is None else int(budget / known.factor)
-            known.plan = solve(model, aim)
+            known.plan = known.following[0] if known.following else solve(model, aim)
             keeps = aim is not None and known.plan.peak <= aim
+            done = [(peak, b) for b, peak in known.tried.items() if budget is not None and peak <= budget]
+            if done and not keeps:  # more than the model says
+                known.plan, keeps = model.plan(min(done)[1]), True
         if plain.recursive and (model is None or not keeps):
             known.plan, known.divided = None, True
-        elif budget is not None and known.plan is not None and known.plan.peak > _HOPELESS * budget:
-            if model is not None and not any(model.own):
+        elif budget is not None and known.plan is not None and not keeps and not known.following:
+            if model is not None and not any(model.own) and known.plan.peak > _HOPELESS * budget:
                 raise refusal(budget, int(known.plan.peak * _MARGIN))
         blocks = [] if known.plan is None or model is None else list(known.plan.blocks)
         if not blocks and not known.divided:
@@ -111,8 +122,13 @@ class Plans:
         """A call took more than its budget: whether there is a plan that may take less."""
         if known.plan is None or known.model is None or known.budget is None:
             return False
-        if known.plan.peak > known.budget / known.factor:  # it was the one that takes the least
-            return False
+        known.tried[known.plan.blocks] = peak
+        if known.plan.peak > known.budget / known.factor:  # it was the one that takes the least, by the model
+            others = known.following[1:] if known.following else thrifty(known.model)
+            known.following = [p for p in others if p.blocks not in known.tried][:_TRIES]
+            if known.following:
+                known.compiled = None
+            return bool(known.following)
         known.factor = max(known.factor * 1.02, peak / max(known.plan.peak, 1))
         known.compiled = None
         return True

@@ -34,11 +34,15 @@ class Item:
 
 @dataclass(frozen=True)
 class Plan:
-    """The blocks to run again, the bytes that are held at most, and the seconds that running again takes."""
+    """The blocks to run again, the bytes that are held at most, and the seconds that running again takes.
+
+    `kept`: the bytes that the forward sweep leaves to the reverse sweep.
+    """
 
     blocks: tuple[Block, ...]
     peak: int
     seconds: float
+    kept: int = 0
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,8 @@ class Model:
         """The plan with these blocks."""
         chosen = tuple(sorted(blocks))
         seconds = sum(sum(self.seconds[a:b]) for a, b in chosen)
-        return Plan(chosen, self.peak(chosen), seconds)
+        peak, kept = _Simulation(self, chosen).peak_and_kept()
+        return Plan(chosen, peak, seconds, kept)
 
     def spared(self, block: Block) -> int:
         """The bytes that need not be kept for a block that is run again."""
@@ -91,7 +96,7 @@ class Model:
 
     def peak(self, blocks: tuple[Block, ...]) -> int:
         """The most bytes that are held at once."""
-        return _Simulation(self, blocks).peak()
+        return _Simulation(self, blocks).peak_and_kept()[0]
 
 
 @dataclass
@@ -106,7 +111,7 @@ class _Simulation:
         for block in self.blocks:
             self.of[block[0] : block[1]] = [block] * (block[1] - block[0])
 
-    def peak(self) -> int:
+    def peak_and_kept(self) -> tuple[int, int]:
         model, count = self.model, self.model.count
         forward, kept, again, back = (_Spans(count) for _ in range(4))
         for item in model.items:
@@ -138,7 +143,7 @@ class _Simulation:
             if own is not None:
                 base = held[own[1] - 1] + model.adjoints[own[1] - 1]
                 highest = max(highest, base + repeated[u] + model.work[u] + model.own[u])
-        return highest
+        return highest, held[-1] if count else 0
 
 
 class _Spans:

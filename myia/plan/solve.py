@@ -50,9 +50,20 @@ def solve(model: Model, budget: int | None, exact: bool = True) -> Plan:
     if budget is not None and plain.peak <= budget:
         return plain
     found = [plain, *(_fine(model, starts, plan) for starts, plan in _searched(model, budget, exact))]
-    least = min(found, key=lambda p: (p.peak, p.seconds))
     fitting = [p for p in found if budget is not None and p.peak <= budget]
-    return min(fitting, key=lambda p: (p.seconds, p.peak)) if fitting else least
+    return min(fitting, key=lambda p: (p.seconds, p.peak)) if fitting else min(found, key=_thrift)
+
+
+def thrifty(model: Model) -> list[Plan]:
+    """The plans that hold the least, of those that the greedy search looks at, the best first."""
+    small, starts = coarser(model, _GREEDY_UNITS)
+    found = {_fine(model, starts, small.plan(blocks)) for blocks in _divisions(small)}
+    return sorted(found, key=_thrift)
+
+
+def _thrift(plan: Plan) -> tuple[int, int, float]:
+    """Of plans of one peak, what keeps less is more likely to do with less than the model says."""
+    return plan.peak, plan.kept, plan.seconds
 
 
 def _searched(model: Model, budget: int | None, exact: bool) -> Iterator[tuple[tuple[int, ...], Plan]]:
