@@ -7,8 +7,11 @@ MYIA_QUEUED=1 pytest tests/test_programs.py          # no kernel in the caller, 
 
 from __future__ import annotations
 
+import gc
 import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 from myia import _runtime
@@ -24,5 +27,14 @@ if "MYIA_QUEUED" in os.environ:
     _runtime.set_inline_limit(0)
     _runtime.set_split_size(8)
     _runtime.set_workers(3)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_objects() -> Iterator[None]:
+    """Collections look only at what the tests of a module make, not at all the programs compiled before."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
 
 settings.load_profile("fuzz" if "MYIA_FUZZ" in os.environ else "ci")

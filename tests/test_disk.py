@@ -22,7 +22,7 @@ from myia.runtime.snapshots import Budget, Checkpoints
 from tests.budget_programs import PROGRAMS, recurrence, stencil
 from tests.programs import PROGRAMS as TABLE
 from tests.programs import inplace, inplace_algorithms, some
-from tests.test_budget import allowed, check_clean, counted, live, measured
+from tests.test_budget import allowed, check_clean, counted, live, measured, within
 from tests.test_checkpoints import run
 from tests.test_optimise import check_same
 
@@ -42,7 +42,7 @@ def test_the_same_bits_within_the_budget(row, tmp_path):
     lowest = allowed(row.function, row.args, 1, disk=tmp_path)
     for more in (0, 1, 2, 5, 30):
         budget = lowest + more * row.args[0].nbytes
-        df = value_and_grad(row.function, memory=budget, disk=tmp_path)
+        df = within(row.function, budget, disk=tmp_path)
         for _ in range(2):
             found, peak = measured(df, *row.args)
             check_same(found, plain)

@@ -13,7 +13,7 @@ import myia.runtime as rt
 from myia import OPTIMISATIONS, grad, value_and_grad
 from myia.errors import UnknownArgument
 from tests.check import fingerprint, leaves
-from tests.programs import PROGRAMS, inplace, inplace_algorithms, inplace_regressions
+from tests.programs import PROGRAMS, inplace, inplace_algorithms, inplace_regressions, some
 
 ROWS = [
     *PROGRAMS,
@@ -24,7 +24,7 @@ ROWS = [
 NAMES = tuple(OPTIMISATIONS)
 EXACT = tuple(name for name in NAMES if name != "products")
 """Those that do not change the order of a sum."""
-NUMBERED = [(row, EXACT[k % len(EXACT)]) for k, row in enumerate(ROWS)]
+NUMBERED = some([(row, EXACT[k // 2 % len(EXACT)]) for k, row in enumerate(ROWS)], 2)
 
 
 def run(row: Any, optimise: Any) -> Any:
@@ -34,7 +34,7 @@ def run(row: Any, optimise: Any) -> Any:
             return value_and_grad(row.function, wrt=row.wrt, optimise=optimise)(*row.args, **row.kwargs)
 
 
-@pytest.mark.parametrize(("row", "left_out"), NUMBERED, ids=[row.name for row in ROWS])
+@pytest.mark.parametrize(("row", "left_out"), NUMBERED, ids=[row.name for row, _ in NUMBERED])
 def test_results_are_the_same_to_the_bit(row: Any, left_out: str):
     plain = run(row, False)
     check_same(run(row, EXACT), plain)
@@ -328,7 +328,9 @@ def layered(blocks, x):
 
 def test_what_comes_from_a_stack_is_taken_and_shapes_are_noted_before():
     rng = np.random.default_rng(0)
-    blocks = [(rng.normal(size=(20, 400)), rng.normal(size=400), rng.normal(size=(400, 20))) for _ in range(4)]
+    blocks = [
+        (rng.normal(size=(20, 400)), rng.normal(size=400), rng.normal(size=(400, 20))) for _ in range(4)
+    ]
     x = rng.normal(size=(500, 20))
     source = emitted(layered, blocks, x)
     assert "total, maximum = layered_chain_2(product, b, reuse=(product,))" in source

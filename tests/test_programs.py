@@ -18,7 +18,7 @@ import pytest
 from myia import grad, value_and_grad
 from myia.errors import MyiaError
 from tests.check import check_gradient
-from tests.programs import PROGRAMS, Program, arithmetic, arrays, effects, loops
+from tests.programs import PROGRAMS, Program, arithmetic, arrays, effects, loops, some
 
 ROWS = pytest.mark.parametrize("program", PROGRAMS, ids=repr)
 
@@ -36,7 +36,7 @@ def test_gradient(program: Program):
     )
 
 
-@ROWS
+@pytest.mark.parametrize("program", some(PROGRAMS, 3), ids=repr)
 def test_source(program: Program):
     """The emitted source is Python, and the same text from another gradient of the same function."""
     first = grad(program.function, wrt=program.wrt).source_for(*program.args, **program.kwargs)
