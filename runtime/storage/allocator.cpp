@@ -114,7 +114,7 @@ class Pool {
     c.last = asked_ += size_of_class(number);
     Free* const block = c.first;
     if (block) [[likely]] {
-      count(bytes);
+      count(bytes, size_of_class(number));
       c.first = block->next;
       c.idle = std::min(c.idle, --c.blocks);
       pooled_ -= size_of_class(number);
@@ -133,6 +133,7 @@ class Pool {
     Class& c = classes_[number];
     lock_.lock();
     live_ -= bytes;
+    used_ -= size;
     --blocks_;
     if (pooled_ + size <= bound_) [[likely]] {
       block->next = c.first;
@@ -197,18 +198,21 @@ class Pool {
     std::uint64_t last = 0;  // asked_ when it was last asked for
     // The blocks that were in the pool all the time since looked_, and all the time between the two looks before.
     std::size_t idle = 0, idle_before = 0;
+    std::size_t gone = 0;  // blocks that left to keep to highest_, and that nobody has asked for since
   };
 
-  void count(std::size_t bytes) noexcept {
+  void count(std::size_t bytes, std::size_t size) noexcept {
     live_ += bytes;
+    used_ += size;
     ++blocks_;
+    if (used_ > highest_) highest_ = used_;
     if (live_ > peak_) peak_ = live_;
     if (live_ > stretch_) stretch_ = live_;
   }
 
   void* fresh(int number, std::size_t bytes) {
     const std::size_t size = size_of_class(number);
-    let_go_idle(size);
+    let_go_idle(number);
     void* block = from_system(size);
     if (!block) {
       trim();
@@ -216,30 +220,43 @@ class Pool {
     }
     if (!block) throw std::bad_alloc();
     const std::lock_guard guard(lock_);
-    count(bytes);
+    count(bytes, size);
     return block;
   }
 
   /// Before the process grows by `size`: large blocks leave that nobody needed for a while, of as many bytes. A
   /// reverse sweep frees what was saved, and makes gradients, which have other sizes. A class of which all blocks are
   /// used now and then loses none, so that sizes that take turns do not drive each other out.
-  void let_go_idle(std::size_t size) noexcept {
+  ///
+  /// It should not grow beyond what was ever in use at once. For that, blocks leave that were idle for a short while;
+  /// those that are wanted again may be there beside the others from then on.
+  void let_go_idle(int number) noexcept {
+    const std::size_t size = size_of_class(number);
     Leaving leaving;
     {
       const std::lock_guard guard(lock_);
+      if (classes_[number].gone) {
+        --classes_[number].gone;
+        allowed_ += size;
+      }
       owed_ = std::min(owed_ + size, kMostOwed);
-      if (asked_ - looked_ > pooled_ + kLook) {
+      const auto is_high = [&] { return used_ + pooled_ + size > highest_ + allowed_; };
+      if (asked_ - looked_ > (is_high() ? 0 : pooled_) + kLook) {
         looked_ = asked_;
         for (Class& c : classes_) c.idle_before = std::exchange(c.idle, c.blocks);
       }
       for (int k = kClasses - 1; k >= class_of(kMapped); --k) {
         Class& c = classes_[k];
-        while (c.idle && c.idle_before && size_of_class(k) <= owed_) {
+        while (c.idle) {
+          const bool owes = c.idle_before && size_of_class(k) <= owed_;
+          if (!owes && !is_high()) break;
           Free* const block = std::exchange(c.first, c.first->next);
           block->next = std::exchange(leaving.blocks[k], block);
-          --c.blocks, --c.idle, --c.idle_before;
+          --c.blocks, --c.idle;
+          if (c.idle_before) --c.idle_before;
           pooled_ -= size_of_class(k);
-          owed_ -= size_of_class(k);
+          if (owes) owed_ -= size_of_class(k);
+          else ++c.gone;
         }
       }
     }
@@ -278,6 +295,8 @@ class Pool {
 
   Spinlock lock_;
   std::uint64_t live_ = 0, peak_ = 0, stretch_ = 0, pooled_ = 0, blocks_ = 0, bound_ = 0;
+  std::uint64_t used_ = 0, highest_ = 0;  // bytes of the blocks in use: now, and the most ever
+  std::uint64_t allowed_ = 0;  // bytes that may be there beside that
   std::uint64_t asked_ = 0;  // bytes that were ever asked for
   std::uint64_t looked_ = 0;  // asked_ at the last look at what is idle
   std::uint64_t owed_ = 0;  // bytes that came from the system, for which idle ones have yet to go

@@ -1,6 +1,7 @@
 #include <cstring>
 #include <random>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "storage/allocator.hpp"
@@ -132,6 +133,39 @@ void idle() {
   allocator::trim();
 }
 
+/// The process does not grow beyond what was in use at once, unless sizes take turns: then that costs little.
+void highest() {
+  constexpr std::size_t kSaved = 50'000'000, kMade = 30'000'000;
+  allocator::trim();
+  const std::size_t standard = allocator::bound();
+  allocator::set_bound(std::size_t{1} << 31);
+  const auto all = [] { return allocator::stats().live + allocator::stats().pooled; };
+  std::vector<void*> saved, made;
+  for (int k = 0; k < 10; ++k) saved.push_back(allocator::allocate(kSaved));
+  const std::uint64_t most = all();
+  for (void* const block : saved) {
+    allocator::free(block, kSaved);
+    made.push_back(allocator::allocate(kMade));
+    CHECK(all() <= most + most / 4);  // sizes of classes are up to a quarter more
+  }
+  for (void* const block : made) allocator::free(block, kMade);
+  allocator::trim();
+
+  void *first = nullptr, *second = nullptr;
+  int fresh = 0;
+  for (int k = 0; k < 50; ++k) {
+    void* const a = allocator::allocate(10 * kSaved);
+    fresh += a != std::exchange(first, a);
+    allocator::free(a, 10 * kSaved);
+    void* const b = allocator::allocate(10 * kMade);
+    fresh += b != std::exchange(second, b);
+    allocator::free(b, 10 * kMade);
+  }
+  CHECK(fresh <= 6);
+  allocator::trim();
+  allocator::set_bound(standard);
+}
+
 void too_much() {
   const tests::SameMemory same;
   for (const std::size_t bytes : {std::size_t{1} << 46, (std::size_t{1} << 46) + 1, ~std::size_t{0}}) {
@@ -181,6 +215,7 @@ int main() {
   counts();
   bound();
   idle();
+  highest();
   too_much();
   many_threads();
 }
