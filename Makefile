@@ -43,8 +43,8 @@ demo: $(VENV)/installed-demo
 
 # Programs and rules a second time with every kernel on the workers, in small parts.
 test: native-test $(VENV)/installed-test,demo
-	MYIA_QUEUED=1 $(RUN) -m pytest -q -n $(WORKERS) tests/test_programs.py tests/rules tests/test_regressions.py
-	$(RUN) -m pytest -n $(WORKERS)
+	MYIA_QUEUED=1 $(RUN) -m pytest -q -n $(WORKERS) --dist worksteal tests/test_programs.py tests/rules tests/test_regressions.py
+	$(RUN) -m pytest -n $(WORKERS) --dist worksteal
 
 # -G: without it CMake takes make, which compiles one file after another.
 native-test: $(VENV)/build-tools
