@@ -500,7 +500,8 @@ class _Unit:
         kept |= {adjoint for name, adjoint in reversal.adjoint_names.items() if reversal.kept(name)}
         pinned = pinned_in([s for part in parts for s in part])
         code = Code(list(parts), users, lower.types, frozenset(kept), fresh, both.again)
-        code = optimised(replace(code, alike=alike, pinned=pinned), self.optimise, named)
+        primals = {adjoint: name for name, adjoint in reversal.adjoint_names.items()}
+        code = optimised(replace(code, alike=alike, primals=primals, pinned=pinned), self.optimise, named)
         self.printer.notes.update(code.notes)
         self.chains += [(chain, lower.program.source.filename) for chain in code.chains]
         code = replace(code, parts=fold_temporaries(code.parts, users))

@@ -335,6 +335,7 @@ def test_what_comes_from_a_stack_is_taken_and_shapes_are_noted_before():
     source = emitted(layered, blocks, x)
     assert "total, maximum = layered_chain_2(product, b, reuse=(product,))" in source
     assert "d_product = rt.sum_to(d_total, product_shape)" in source
+    assert "d_maximum = rt.array_dot(d_x, rt.array_transpose(v), reuse=maximum)" in source
     others = [name for name in NAMES if name != "reuse"]
     assert "product_shape = product.shape" not in emitted(layered, blocks, x, optimise=others)
     inner = 8 * 500 * 400

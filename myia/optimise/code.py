@@ -71,6 +71,8 @@ class Code:
     chains: list[Chain] = field(default_factory=list)
     alike: Sequence[Sequence[str]] = ()
     """Groups of arguments that have one shape."""
+    primals: Mapping[str, str] = field(default_factory=dict)
+    """Of adjoints, the variables whose adjoints they are."""
     pinned: frozenset[str] = frozenset()
     """What nested functions read, which no pass changes."""
 

@@ -35,6 +35,9 @@ _FRESH = ELEMENTWISE | {
 }  # fmt: skip
 """What gives an array in memory of its own, and keeps none of its operands."""
 
+_PRODUCTS = frozenset({"matmul", "matvec", "array_dot", "dot"})
+"""What may write its result over an array that is no operand: that of which it is the cotangent fits."""
+
 _SUMMED = frozenset({"sum_to", "unbroadcast"})
 """What gives back its first operand, or the sum of it."""
 
@@ -65,6 +68,20 @@ def reuse_dead(code: Code) -> Code:
                     keyword = ast.keyword("reuse", ast.Name(a.id, ast.Load()))
                     again = ast.copy_location(ast.Assign(targets, ast.Call(function, args, [keyword])), s)
                     notes[again] = f"in place: {a.id} is dead"
+                    return again
+            case ast.Assign([ast.Name(name)] as targets, ast.Call(function, args, []) as call) if (
+                operation(call) in _PRODUCTS
+            ):
+                primal = code.primals.get(name, "")
+                if (
+                    primal in owned[s]
+                    and primal not in all_read(s)
+                    and live.dead_after(s, primal)
+                    and code.is_array(primal)
+                ):
+                    keyword = ast.keyword("reuse", ast.Name(primal, ast.Load()))
+                    again = ast.copy_location(ast.Assign(targets, ast.Call(function, args, [keyword])), s)
+                    notes[again] = f"in the memory of {primal}, which is dead"
                     return again
             case ast.Assign(targets, ast.Call(ast.Name(chain) as function, args, [])) if chain in chains:
                 dead = [

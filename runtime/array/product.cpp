@@ -6,6 +6,7 @@
 #include "array/array.hpp"
 #include "array/operators.hpp"
 #include "array/product.hpp"
+#include "array/reuse.hpp"
 #include "th/blas.hpp"
 #include "th/product.hpp"
 
@@ -180,7 +181,18 @@ Array* array_operand(PyObject* object, Owned& holder, bool& direct) {
   return holder ? as_array(holder.get()) : nullptr;
 }
 
-PyObject* matmul_native(PyObject* x, PyObject* y) {
+namespace {
+
+/// The array of `dead` for a product that fits it, else a new one; null with an exception.
+Array* product_array(const Dead& dead, const Array* a, const Array* b, const Product& p, const Layout& result) {
+  const bool is_operand = dead.array && (dead.array->storage == a->storage || dead.array->storage == b->storage);
+  const bool at_once = p.m * p.n * p.k * p.batch() <= kInlineProduct;
+  if (!is_operand)
+    if (Array* const taken = dead.taken(a->kind, c_layout(a->kind, result.ndim, result.shape), at_once)) return taken;
+  return make_array(a->kind, result.ndim, result.shape);
+}
+
+PyObject* matmul_native(PyObject* x, PyObject* y, const Dead& dead) {
   Owned hold_x, hold_y;
   bool direct = false;
   Array* const a = array_operand(x, hold_x, direct);
@@ -191,7 +203,7 @@ PyObject* matmul_native(PyObject* x, PyObject* y) {
   if (!plan_product(a->layout, b->layout, p, result)) return nullptr;
   const bool row = a->layout.ndim == 1, column = b->layout.ndim == 1;
   if (p.m > INT32_MAX || p.n > INT32_MAX || p.k > INT32_MAX || !p.m || !p.n || !p.k || !p.batch()) return nullptr;
-  Owned made(as_object(make_array(a->kind, result.ndim, result.shape)));
+  Owned made(as_object(product_array(dead, a, b, p, result)));
   if (!made) return nullptr;
   Array* const out = as_array(made.get());
   set_result(p, out->layout, row, column);
@@ -204,15 +216,15 @@ PyObject* matmul_native(PyObject* x, PyObject* y) {
   return made.release();
 }
 
-PyObject* matmul(PyObject* a, PyObject* b) {
-  PyObject* const made = matmul_native(a, b);
+PyObject* matmul(PyObject* a, PyObject* b, const Dead& dead) {
+  PyObject* const made = matmul_native(a, b, dead);
   if (made || PyErr_Occurred()) return made;
   static PyObject* const function = PyObject_GetAttrString(numpy(), "matmul");
   PyObject* const operands[2] = {a, b};
   return call_host(function, operands, 2, nullptr);
 }
 
-PyObject* dot(PyObject* a, PyObject* b) {
+PyObject* dot(PyObject* a, PyObject* b, const Dead& dead) {
   // For vectors and matrices np.dot is a matrix product; for more axes it is not.
   const auto rank = [](PyObject* x) {
     return is_array(x) ? as_array(x)->layout.ndim
@@ -220,13 +232,19 @@ PyObject* dot(PyObject* a, PyObject* b) {
   };
   const int n = rank(a), m = rank(b);
   if (n && m && n <= 2 && m <= 2) {
-    PyObject* const made = matmul_native(a, b);
+    PyObject* const made = matmul_native(a, b, dead);
     if (made || PyErr_Occurred()) return made;
   }
   static PyObject* const function = PyObject_GetAttrString(numpy(), "dot");
   PyObject* const operands[2] = {a, b};
   return call_host(function, operands, 2, nullptr);
 }
+
+
+}  // namespace
+
+PyObject* matmul(PyObject* a, PyObject* b) { return matmul(a, b, Dead()); }
+PyObject* dot(PyObject* a, PyObject* b) { return dot(a, b, Dead()); }
 
 /// out += a @ b; false with an exception. `out` must not share memory with the operands.
 PyObject* matmul_into(PyObject*, PyObject* const* args, Py_ssize_t count) {
@@ -260,14 +278,19 @@ PyObject* matmul_into(PyObject*, PyObject* const* args, Py_ssize_t count) {
 
 namespace {
 
+/// Whether a call has two operands and nothing else but perhaps `reuse=`.
+bool is_plain(PyObject* const* args, Py_ssize_t count, PyObject* names) {
+  return count == 2 && (!names || (PyTuple_GET_SIZE(names) == 1 && named_reuse(args, count, names)));
+}
+
 PyObject* matmul_function(PyObject*, PyObject* const* args, Py_ssize_t count, PyObject* names) {
-  if (count == 2 && !names) return matmul(args[0], args[1]);
+  if (is_plain(args, count, names)) return matmul(args[0], args[1], Dead(args, count, names));
   static PyObject* const function = PyObject_GetAttrString(numpy(), "matmul");
   return call_host(function, args, count, names);
 }
 
 PyObject* dot_function(PyObject*, PyObject* const* args, Py_ssize_t count, PyObject* names) {
-  if (count == 2 && !names) return dot(args[0], args[1]);
+  if (is_plain(args, count, names)) return dot(args[0], args[1], Dead(args, count, names));
   static PyObject* const function = PyObject_GetAttrString(numpy(), "dot");
   return call_host(function, args, count, names);
 }
@@ -279,9 +302,9 @@ PyObject* load_blas(PyObject*, PyObject* path) {
 
 PyMethodDef functions[] = {
     {"matmul", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(matmul_function)), METH_FASTCALL | METH_KEYWORDS,
-     "numpy.matmul, on Arrays by the workers."},
+     "numpy.matmul, on Arrays by the workers. `reuse=`: an Array that is dead in the caller, for the result."},
     {"dot", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(dot_function)), METH_FASTCALL | METH_KEYWORDS,
-     "numpy.dot, on Arrays by the workers."},
+     "numpy.dot, on Arrays by the workers. `reuse=` as of matmul."},
     {"matmul_into", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(matmul_into)), METH_FASTCALL,
      "matmul_into(out, a, b): out += a @ b, in place; gives out."},
     {"load_blas", load_blas, METH_O, "Open the BLAS of the scipy-openblas32 wheel; whether that worked."},

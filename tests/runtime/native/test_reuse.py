@@ -178,6 +178,36 @@ def test_a_cell_is_a_variable_too() -> None:
     expect_reuse(where, read())
 
 
+@pytest.mark.parametrize("n", [1, 4, 300])
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("product", [rt.array_dot, rt.matmul])
+def test_a_product_over_another_array(n: int, dtype: Any, product: Any) -> None:
+    a, b, c = (own((n, n), dtype, k) for k in range(3))
+    expected, where = np.asarray(product(a, b)).copy(), address(c)
+    pending = rt.tanh(c)
+    after = np.tanh(np.asarray(c).copy())
+    d = product(a, rt.array_transpose(rt.array_transpose(b)), reuse=c)
+    same(pending, after)  # what still read it has run first
+    same(d, expected)
+    del c
+    expect_reuse(where, d)
+
+
+def test_what_a_product_may_not_write_over() -> None:
+    a, b = own((4, 4)), own((4, 4), seed=1)
+    before, where = np.asarray(a).copy(), address(a)
+    expected = np.asarray(a) @ np.asarray(b)
+    same(rt.array_dot(a, b, reuse=a), expected)  # an operand
+    same(a, before)
+    for c in (own((4, 5)), own((2, 8)), own((4, 4), "f4"), own((4, 4)).T, own((8, 4))[:4], 3.0):
+        same(rt.matmul(a, b, reuse=c), expected)
+    held = [own((4, 4), seed=2)]
+    c = held[0]
+    kept, where = np.asarray(c).copy(), address(c)
+    assert not taken(where, rt.array_dot(a, b, reuse=c))
+    same(c, kept)
+
+
 # -- it does not happen ---------------------------------------------------------------------------------------
 
 
