@@ -20,7 +20,7 @@ import ast
 from collections.abc import Mapping
 from dataclasses import replace
 
-from myia.adjoint.code import bind, runtime_call
+from myia.adjoint.code import bind, load_name, runtime_call
 from myia.analysis.dataflow import ForwardFlow
 from myia.analysis.liveness import all_read
 from myia.optimise.code import ELEMENTWISE, Block, Code, operation
@@ -55,49 +55,32 @@ def reuse_dead(code: Code) -> Code:
     def reusing(block: Block) -> Block:
         return [made(s) for s in block]
 
+    def is_dead(s: ast.stmt, name: str) -> bool:
+        """Whether a variable alone holds an array that nothing reads after a statement."""
+        return name in owned[s] and live.dead_after(s, name)
+
+    def over(s: ast.Assign, call: ast.Call, dead: ast.expr, note: str) -> ast.stmt:
+        again = ast.Call(call.func, call.args, [ast.keyword("reuse", dead)])
+        made = ast.copy_location(ast.Assign(s.targets, again), s)
+        notes[made] = note
+        return made
+
     def made(s: ast.stmt) -> ast.stmt:
         match s:
-            case ast.Assign([ast.Name()] as targets, ast.Call(function, args, []) as call) if (
-                operation(call) in ELEMENTWISE
-            ):
+            case ast.Assign([ast.Name()], ast.Call(_, args, []) as call) if operation(call) in ELEMENTWISE:
                 for a in args:
-                    if not isinstance(a, ast.Name) or a.id not in owned[s] or not live.dead_after(s, a.id):
-                        continue
-                    if not _may_fit(a.id, args, code):
-                        continue
-                    keyword = ast.keyword("reuse", ast.Name(a.id, ast.Load()))
-                    again = ast.copy_location(ast.Assign(targets, ast.Call(function, args, [keyword])), s)
-                    notes[again] = f"in place: {a.id} is dead"
-                    return again
-            case ast.Assign([ast.Name(name)] as targets, ast.Call(function, args, []) as call) if (
-                operation(call) in _PRODUCTS
-            ):
+                    if isinstance(a, ast.Name) and is_dead(s, a.id) and _may_fit(a.id, args, code):
+                        return over(s, call, load_name(a.id), f"in place: {a.id} is dead")
+            case ast.Assign([ast.Name(name)], ast.Call(_, _, []) as call) if operation(call) in _PRODUCTS:
                 primal = code.primals.get(name, "")
-                if (
-                    primal in owned[s]
-                    and primal not in all_read(s)
-                    and live.dead_after(s, primal)
-                    and code.is_array(primal)
-                ):
-                    keyword = ast.keyword("reuse", ast.Name(primal, ast.Load()))
-                    again = ast.copy_location(ast.Assign(targets, ast.Call(function, args, [keyword])), s)
-                    notes[again] = f"in the memory of {primal}, which is dead"
-                    return again
-            case ast.Assign(targets, ast.Call(ast.Name(chain) as function, args, [])) if chain in chains:
-                dead = [
-                    a.id
-                    for a in args
-                    if isinstance(a, ast.Name)
-                    and a.id in owned[s]
-                    and live.dead_after(s, a.id)
-                    and code.is_array(a.id)
-                ]
+                if is_dead(s, primal) and primal not in all_read(s) and code.is_array(primal):
+                    return over(s, call, load_name(primal), f"in the memory of {primal}, which is dead")
+            case ast.Assign(_, ast.Call(ast.Name(chain), args, []) as call) if chain in chains:
+                names = dict.fromkeys(a.id for a in args if isinstance(a, ast.Name))
+                dead = [n for n in names if is_dead(s, n) and code.is_array(n)]
                 if dead:
-                    given = ast.Tuple([ast.Name(n, ast.Load()) for n in dict.fromkeys(dead)], ast.Load())
-                    call = ast.Call(function, args, [ast.keyword("reuse", given)])
-                    again = ast.copy_location(ast.Assign(targets, call), s)
-                    notes[again] = notes.pop(s, "one pass")
-                    return again
+                    given = ast.Tuple([*map(load_name, dead)], ast.Load())
+                    return over(s, call, given, notes.pop(s, "one pass"))
         return s
 
     return replace(code.rewritten(reusing), notes=notes)
