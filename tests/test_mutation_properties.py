@@ -40,6 +40,7 @@ from tests.check import (
 from tests.mutation_callees import HELPERS
 from tests.mutation_grammar import FAMILY, PRODUCTIONS, THEMES, Drawer, Drawn, programs
 from tests.mutation_reduction import reduced
+from tests.test_optimise import EXACT, check_same
 
 FUZZ = int(os.environ.get("MYIA_FUZZ", "0"))
 PROGRAMS = FUZZ or 230
@@ -268,6 +269,8 @@ def test_drawn_programs(theme):
         outcome = examine(drawn.text, drawn.args)
         tally.add(outcome)
         assume(outcome.sort != "discarded")
+        if outcome.sort == "agrees" and tally.sorts.total() % 10 == 0:
+            check_optimised_alike(drawn)
         if outcome.failed:
             text, outcome = smallest(drawn.text, drawn.args, outcome)
             pytest.fail(f"{outcome.what}\n\n{as_test(text, drawn.args)}", pytrace=False)
@@ -275,6 +278,17 @@ def test_drawn_programs(theme):
     (run if FUZZ else seed(zlib.crc32(theme.encode()))(run))()
     print(f"{theme}: {tally}")
     tally.check()
+
+
+def check_optimised_alike(drawn: Drawn) -> None:
+    """With all optimisations and with none: the same bits, up to the sign of a zero."""
+    program, wrt = load(drawn.text, "<drawn>"), tuple(range(len(drawn.args)))
+
+    def results(chosen: Any) -> Any:
+        function = value_and_grad(program, wrt=wrt, optimise=chosen)
+        return quietly(lambda: function(*copy.deepcopy(drawn.args)))
+
+    check_same(results(EXACT), results(False))
 
 
 # -- the drawer and the checks themselves -------------------------------------------------------------------
