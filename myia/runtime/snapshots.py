@@ -28,7 +28,7 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import ceil, log2
 from typing import Any
@@ -37,9 +37,11 @@ from myia._runtime import (
     begin_stretch,
     end_stretch,
     in_flight_bound,
+    inline_limit,
     memory_of,
     memory_stats,
     set_in_flight_bound,
+    set_inline_limit,
     wait_all,
 )
 from myia.errors import MemoryBudget, UnknownArgument
@@ -167,21 +169,27 @@ Budgets = Callable[[Turns], Budget]
 """Makes the budget of a call, given what was measured in earlier ones."""
 
 
+_HANDED_OUT = 4
+"""Within a budget, an operation is handed out that is so many times as long as one that is otherwise."""
+
+
 class _Ahead:
     """While any call keeps a budget, work waits until what was handed out before is done: the memory of what
-    is pending would come on top. Large operations are still divided over the workers."""
+    is pending would come on top. Large operations are still divided over the workers; others are not handed
+    out at all, since to wait for a worker takes longer than what two of them save."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._calls = 0
-        self._bound = 0
+        self._before = 0, 0
 
     @contextmanager
     def of_nothing(self) -> Iterator[None]:
         with self._lock:
             if not self._calls:
-                self._bound = in_flight_bound()
+                self._before = in_flight_bound(), inline_limit()
                 set_in_flight_bound(1)
+                set_inline_limit(_HANDED_OUT * self._before[1])
             self._calls += 1
         try:
             yield
@@ -189,7 +197,8 @@ class _Ahead:
             with self._lock:
                 self._calls -= 1
                 if not self._calls:
-                    set_in_flight_bound(self._bound)
+                    set_in_flight_bound(self._before[0])
+                    set_inline_limit(self._before[1])
 
 
 _ahead = _Ahead()
@@ -204,7 +213,7 @@ def budget(given: Budget) -> Iterator[Budget]:
     given.files = None if given.disk is None else Files(given.disk)
     _current.budget = given
     try:
-        with nullcontext() if given.bytes is None else _ahead.of_nothing():
+        with _ahead.of_nothing():
             yield given
     finally:
         _current.budget = before

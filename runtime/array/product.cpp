@@ -19,8 +19,8 @@ namespace {
 constexpr Index kNumpyLoop = Index{1} << 18;
 /// The same for products with a vector: OpenBLAS splits gemv from 2304 * 4 elements on.
 constexpr Index kNumpyVectorLoop = 9216;
-/// Multiply-adds that the caller does himself, if all is ready.
-constexpr Index kInlineProduct = Index{1} << 19;
+/// Multiply-adds in the time of a unit of work: up to `inline_limit` units, the caller does them himself.
+constexpr Index kAUnit = 4;
 
 struct Loops {
   PyUFuncGenericFunction loop[th::kKinds] = {};
@@ -145,7 +145,7 @@ void set_result(Product& p, const Layout& result, bool row, bool column) {
 bool submit_product(const Product& p, Array* out, Array* a, Array* b, bool accumulate) {
   const Index work = p.m * p.n * p.k * p.batch();
   const bool vector = p.m == 1 || p.n == 1;
-  if (work <= kInlineProduct && inline_limit && a->storage->ready() && b->storage->ready() && !a->storage->failed() &&
+  if (work <= kAUnit * inline_limit && a->storage->ready() && b->storage->ready() && !a->storage->failed() &&
       !b->storage->failed() && out->storage->idle()) {
     try {
       out->data();
@@ -186,7 +186,7 @@ namespace {
 /// The array of `dead` for a product that fits it, else a new one; null with an exception.
 Array* product_array(const Dead& dead, const Array* a, const Array* b, const Product& p, const Layout& result) {
   const bool is_operand = dead.array && (dead.array->storage == a->storage || dead.array->storage == b->storage);
-  const bool at_once = p.m * p.n * p.k * p.batch() <= kInlineProduct;
+  const bool at_once = p.m * p.n * p.k * p.batch() <= kAUnit * inline_limit;
   if (!is_operand)
     if (Array* const taken = dead.taken(a->kind, c_layout(a->kind, result.ndim, result.shape), at_once)) return taken;
   return make_array(a->kind, result.ndim, result.shape);
