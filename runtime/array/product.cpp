@@ -240,7 +240,6 @@ PyObject* dot(PyObject* a, PyObject* b, const Dead& dead) {
   return call_host(function, operands, 2, nullptr);
 }
 
-
 }  // namespace
 
 PyObject* matmul(PyObject* a, PyObject* b) { return matmul(a, b, Dead()); }
