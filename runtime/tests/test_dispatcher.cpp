@@ -274,7 +274,8 @@ void ends_with_work_pending() {
       submit({behind.back()}, {behind.back()}, [](int) { CHECK(false); });
     }
     std::thread opener([&gate, round] {
-      std::this_thread::sleep_for(std::chrono::microseconds(round % 10 * 100 + 2000));
+      // Long enough for the shutdown to have begun, also on a machine with other work.
+      std::this_thread::sleep_for(std::chrono::microseconds(round % 10 * 100 + (kSanitized ? 50'000 : 5000)));
       gate.open();
     });
     dispatcher::shutdown();

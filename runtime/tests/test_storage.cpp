@@ -56,7 +56,7 @@ void zeros() {
   for (int attempt = 0; attempt < 2; ++attempt) {
     bool refused = false;
     try {
-      huge->data();
+      static_cast<void>(huge->data());
     } catch (const std::bad_alloc&) {
       refused = true;
     }
