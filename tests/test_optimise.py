@@ -351,3 +351,17 @@ def test_the_adjoint_that_is_read_next_is_computed_last():
     source = emitted(f, np.ones((3, 3)), np.ones((3, 3)), wrt=(0, 1), optimise=False)
     assert source.index("d_w = ") < source.index("d_x = ")
     assert "d_h = " not in source  # written where it is read, the next line
+
+
+def test_a_copy_of_a_view_is_summed_in_the_order_of_a_new_array():
+    def f(x):
+        h = x[::-1] * 1.0
+        for _ in range(2):
+            h = h[::-1] * 1.0
+            h = h * h.mean()
+        return np.mean(h)
+
+    x = np.random.default_rng(0).normal(size=(40, 300))
+    value, gradient = value_and_grad(f)(x)
+    assert value == f(x)
+    check_same((value, gradient), value_and_grad(f, optimise=False)(x))

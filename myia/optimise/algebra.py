@@ -17,10 +17,13 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from myia.adjoint.code import load_name, runtime_call
-from myia.optimise.code import FLOATING, Block, Code, operation
+from myia.optimise.code import ELEMENTWISE, FLOATING, Block, Code, operation
 from myia.optimise.shapes import ShapeClasses
 from myia.parse.program import names_read, names_written, statements_of
 from myia.parse.types import Array, Type
+
+_DENSE = ELEMENTWISE | {"matmul", "matvec", "array_dot", "dot", "vector_outer", "zeros_like", "ones_like"}
+"""What gives a new array, in the order in memory that an operation on it would give."""
 
 
 def simplify(code: Code) -> Code:
@@ -50,6 +53,9 @@ class _Simplifier:
         once = {n for n, count in stores.items() if count == 1} | (self.code.types.keys() - stores.keys())
         self.changed = self.code.written | added
         self.steady = once - self.changed
+        dense = {s for s in statements if operation(getattr(s, "value", None)) in _DENSE}
+        others = {n for s in statements if s not in dense for n in names_written(s)}
+        self.dense = stores.keys() - others
         for s in statements:
             match s:
                 case ast.Assign([ast.Name(name)], ast.Call(_, [ast.Name(x) as operand], []) as call):
@@ -133,9 +139,11 @@ class _Simplifier:
     def may_share(self, target: str, x: ast.expr) -> bool:
         """Whether a result may be the operand itself: an array of floats that nothing writes into afterwards.
 
-        Without a target the result is added to an adjoint at once.
+        Nor a view: its sums would be taken in another order than those of a new array. Without a target the
+        result is added to an adjoint at once.
         """
-        return self.is_float(x) and (not target or not names_read(x) & self.changed)
+        named = names_read(x)
+        return self.is_float(x) and (not target or (named <= self.dense and not named & self.changed))
 
     def is_float(self, atom: ast.expr) -> bool:
         """Whether an operand is an array of floats with elements along an axis."""
