@@ -54,8 +54,7 @@ class _Simplifier:
         self.changed = self.code.written | added
         self.steady = once - self.changed
         dense = {s for s in statements if operation(getattr(s, "value", None)) in _DENSE}
-        others = {n for s in statements if s not in dense for n in names_written(s)}
-        self.dense = stores.keys() - others
+        self.views = {n for s in statements if s not in dense for n in names_written(s)}
         for s in statements:
             match s:
                 case ast.Assign([ast.Name(name)], ast.Call(_, [ast.Name(x) as operand], []) as call):
@@ -143,7 +142,7 @@ class _Simplifier:
         result is added to an adjoint at once.
         """
         named = names_read(x)
-        return self.is_float(x) and (not target or (named <= self.dense and not named & self.changed))
+        return self.is_float(x) and (not target or not named & (self.changed | self.views))
 
     def is_float(self, atom: ast.expr) -> bool:
         """Whether an operand is an array of floats with elements along an axis."""
