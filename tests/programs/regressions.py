@@ -1126,6 +1126,62 @@ def filled_by_position(w, x):
     return (z * x).sum() + (z @ z)
 
 
+# -- where a cotangent takes the memory of its primal value, which may be wanted elsewhere -------------------
+
+
+def product_of_two_names(w, v, x):
+    h = np.maximum(x @ w, 0.0)
+    k = h
+    return np.sum((h @ v) * 2.0) + np.sum(k[0] * 3.0)
+
+
+def products_kept_in_a_list(w, v, x):
+    kept = []
+    for _ in range(3):
+        h = np.tanh(x @ w)
+        kept.append(h)
+        x = h @ v
+    return np.sum(kept[0] * kept[2]) + np.sum(x)
+
+
+def products_left_in_the_middle(w, v, x):
+    for _ in range(4):
+        h = np.maximum(x @ w, 0.0)
+        x = h @ v
+        if np.sum(x) > 0.05:
+            break
+    return np.sum(x * x) + np.sum(h[:, 0])
+
+
+def product_with_one_row(w, v, x):
+    h = np.tanh(x @ w)
+    for _ in range(3):
+        h = np.tanh(h * h[0])
+        x = h @ v + x[:1]
+        h = x @ w
+    return np.sum(x)
+
+
+def product_seen_transposed(w, v, x):
+    h = np.tanh(x @ w)
+    t = h.T
+    y = h @ v
+    return np.sum(y * y) + np.sum(t @ x)
+
+
+def products_in_a_branch(w, v, x):
+    for k in range(4):
+        if k % 2:
+            h = np.tanh(x @ w)
+            x = h @ v
+        else:
+            x = np.sin(x)
+    return np.sum(x * x)
+
+
+PRODUCTS = tuple(np.random.default_rng(0).normal(size=shape) * 0.3 for shape in ((4, 6), (6, 4), (5, 4)))
+
+
 PROGRAMS = [
     Program("rectified", rectified, 1.3),
     Program("rectified_below", rectified, -0.7),
@@ -1301,4 +1357,10 @@ PROGRAMS = [
     Program("arrays_halved_and_squared_never", arrays_halved_and_squared, X3, 0),
     Program("shape_by_position", shape_by_position, np.array([0.5]), X3, wrt=(0, 1), analytic=False),
     Program("filled_by_position", filled_by_position, np.array([0.5]), X3, wrt=(0, 1), analytic=False),
+    Program("product_of_two_names", product_of_two_names, *PRODUCTS, wrt=(0, 1, 2)),
+    Program("products_kept_in_a_list", products_kept_in_a_list, *PRODUCTS, wrt=(0, 1, 2)),
+    Program("products_left_in_the_middle", products_left_in_the_middle, *PRODUCTS, wrt=(0, 1, 2)),
+    Program("product_with_one_row", product_with_one_row, *PRODUCTS, wrt=(0, 1, 2)),
+    Program("product_seen_transposed", product_seen_transposed, *PRODUCTS, wrt=(0, 1, 2)),
+    Program("products_in_a_branch", products_in_a_branch, *PRODUCTS, wrt=(0, 1, 2)),
 ]
